@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import pickle
 import subprocess
@@ -22,6 +23,7 @@ from dynattrs import Lock, LockHeld, LockLost, TransactionFailed, model, partiti
 from dynattrs.errors import MappingError, ModelError
 from dynattrs.operations.locks import LockItem
 from dynattrs.testing import faults, lost_reply, unreachable
+from interruptions import InterruptAt, dropped
 
 NO_TIME = timedelta()
 SHORT = timedelta(seconds=1.5)
@@ -463,3 +465,58 @@ def test_async_locks(session: Any, client_arguments: Any):
 
     asyncio.run(main())
     assert order[:6] == [each for name in order[:6:2] for each in (name, name)]
+
+
+# --- Interruptions ------------------------------------------------------------------------------
+
+
+def test_wherever_an_interruption_strikes_the_next_one_has_it_at_once(
+    session: dynattrs.Session, monkeypatch: pytest.MonkeyPatch
+):
+    lost = dropped(monkeypatch)
+
+    def hold() -> Lock:
+        lock = session.lock("struck", for_=LONG, wait=NO_TIME)
+        with lock:
+            pass
+        return lock
+
+    for _ in range(3):
+        hold()
+    counter = InterruptAt(-1)
+    with counter:
+        hold()
+    steps = -1 - counter.left
+    interrupted = 0
+    for step in range(1, steps, max(1, steps // 150)):
+        lock = session.lock("struck", for_=LONG, wait=NO_TIME)
+        try:
+            with InterruptAt(step), lock:
+                pass
+        except KeyboardInterrupt:
+            interrupted += 1
+        except TypeError as error:
+            # CPython makes it of some interruptions where a `with` statement is being left.
+            if "'traceback' object is not callable" not in str(error):
+                raise
+        if lock.is_held and not lock._over.given:  # type: ignore[union-attr]
+            # Where its end was not called.
+            lock.__exit__(None, None, None)
+        if KeyboardInterrupt not in lost:
+            hold()
+        lost.clear()
+    assert interrupted > 50
+
+
+def test_a_lock_whose_end_was_not_called_is_renewed_no_longer_than_it_lives(session: Any):
+    lock = session.lock("forgotten", for_=SHORT)
+    lock.__enter__()
+    assert lock.is_held
+    heart = lock._heart
+
+    del lock
+    gc.collect()
+
+    heart.result(timeout=SHORT.total_seconds())
+    with session.lock("forgotten", for_=SHORT, wait=2 * SHORT) as lock:
+        assert lock.fence == 2

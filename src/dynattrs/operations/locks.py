@@ -8,8 +8,10 @@ refuses smaller numbers.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
+import weakref
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -22,7 +24,7 @@ from dynattrs.expressions.updates import Action, remove, set_
 from dynattrs.models.model import model
 from dynattrs.operations.conditions import as_condition, joined, with_condition
 from dynattrs.operations.context import Core
-from dynattrs.operations.flows import Flow, Pause, Signal, Start, Task, Wait, WaitFor
+from dynattrs.operations.flows import Flow, Pause, Signal, Start, Task, Wait, WaitFor, begun
 from dynattrs.operations.item_keys import target
 from dynattrs.operations.leases import (
     LEASES,
@@ -138,8 +140,8 @@ class AnyLock:
         self._ended = False
         self._given_back = False
         self._process = 0
-        #: Whether it was tried to take it, and under asyncio the task that does.
-        self._asked = False
+        #: What takes it, from the last try on, and the task that does.
+        self._asked: Start | None = None
         self._taking: Task | None = None
 
     def __repr__(self) -> str:
@@ -213,14 +215,16 @@ class AnyLock:
         self._process = os.getpid()
         try:
             self._held = yield from self._verbs.with_table(self._taken)
+            self._heart = yield Start(_beat(weakref.ref(self), self._held, self._over), apart=True)
         except (Exception, GeneratorExit):
             raise
-        except BaseException:
-            if self._asked:  # and perhaps it has got it
+        except BaseException as error:
+            self._over.give()
+            if self._asked is not None:  # and perhaps it has got it
+                taking = self._taking or begun(self._asked, error)
                 # Under asyncio a further cancellation does not cancel this.
-                yield Wait((yield Start(self._withdraw(), apart=True)))
+                yield Wait((yield Start(self._withdraw(taking), apart=True)))
             raise
-        self._heart = yield Start(self._beat(self._held, self._over), apart=True)
 
     def _taken(self) -> Flow[Holding[LockItem]]:
         environment = self._environment
@@ -249,21 +253,19 @@ class AnyLock:
             yield Pause(pause if until is None else min(pause, until - now))
 
     def _take(self, found: LockItem, since: Action) -> Flow[Holding[LockItem] | None]:
-        self._asked = True
-        taking = self._leasing.take(found, since)
-        if not self._environment.cancellable:
-            return (yield from taking)
-        # A request that is cancelled may be done later, after the lock was given back.
-        self._taking = yield Start(taking, apart=True)
+        # A request that is interrupted may be done later, after the lock was given back.
+        self._taking, self._asked = None, Start(self._leasing.take(found, since), apart=True)
+        self._taking = yield self._asked
         assert self._taking is not None
         held: Holding[LockItem] | None = yield Wait(self._taking)
         return held
 
-    def _withdraw(self) -> Flow[None]:
+    def _withdraw(self, taking: Task | None = None) -> Flow[None]:
         """Give it back, if it was taken for one who does not wait for it any more."""
         try:
-            if self._taking is not None:
-                yield Wait(self._taking)
+            if taking is not None:
+                with contextlib.suppress(DynattrsError):  # it may have been done all the same
+                    yield Wait(taking)
             item = LockItem(name=self.name, **UNTAKEN)
             mine = LockItem.owner == self._leasing.owner
             yield from self._verbs.changed(item, remove(LockItem.owner), when=mine)
@@ -281,21 +283,18 @@ class AnyLock:
             return made
         return (yield from self._found())
 
-    def _beat(self, held: Holding[LockItem], over: Signal) -> Flow[None]:
-        """Renew it until it is given back, or lost."""
+    def _renewed(self, held: Holding[LockItem]) -> Flow[float]:
+        """Renew it, if it is time; how long to wait before the next look."""
         environment, period = self._environment, self._leasing.seconds / _RENEWALS
-        while not (over.given or held.lost or self._handle._closed):
-            left = held.until - 2 * period - environment.monotonic()
-            if left > 0:
-                yield WaitFor(over, min(left, _GLANCE))
-                continue
+        left = held.until - 2 * period - environment.monotonic()
+        if left <= 0:
             try:
                 yield from self._leasing.write(held)
             except PASSING as error:
                 _log.warning("the lock %r could not be renewed: %s", self.name, error)
-                yield WaitFor(over, min(_GLANCE, period / 4))
-        if held.lost and not over.given:
-            _log.error("%s", self._lost())
+                return min(_GLANCE, period / 4)
+            left = held.until - 2 * period - environment.monotonic()
+        return min(max(left, 0.0), _GLANCE)
 
     def _end(self, *, failed: bool) -> Flow[None]:
         """Give it back.
@@ -316,9 +315,21 @@ class AnyLock:
         in_time = held.holds(self._environment.monotonic())
         over.give()
         try:
-            yield Wait(heart)
+            yield from self._give_back(held, heart, in_time, failed=failed)
+        except (Exception, GeneratorExit):
+            raise
+        except BaseException:
+            if not self._given_back:
+                yield Wait((yield Start(self._withdraw(), apart=True)))
+            raise
         finally:
             self._ended = True
+
+    def _give_back(
+        self, held: Holding[LockItem], heart: Task, in_time: bool, *, failed: bool
+    ) -> Flow[None]:
+        yield Wait(heart)
+        self._ended = True
         kept = False
         if not held.lost:
             try:
@@ -330,3 +341,17 @@ class AnyLock:
         self._given_back = kept
         if not kept and not failed:
             raise self._lost()
+
+
+def _beat(lock: weakref.ref[AnyLock], held: Holding[LockItem], over: Signal) -> Flow[None]:
+    """Renew it until it is given back, or lost, or forgotten: an interruption may come before its end."""
+    while not (over.given or held.lost):
+        each = lock()
+        if each is None or each._handle._closed:
+            return
+        pause = yield from each._renewed(held)
+        del each
+        yield WaitFor(over, pause)
+    each = lock()
+    if held.lost and not over.given and each is not None:
+        _log.error("%s", each._lost())
