@@ -32,4 +32,9 @@ class AsyncLock(AnyLock):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        await self._handle._drive(self._end(failed=error is not None))
+        try:
+            await self._handle._drive(self._end(failed=error is not None))
+        except BaseException:
+            if not self._ended:  # an interruption has struck before that began
+                await self._handle._driver.run(self._end(failed=True))
+            raise

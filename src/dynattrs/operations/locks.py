@@ -219,6 +219,7 @@ class AnyLock:
         except (Exception, GeneratorExit):
             raise
         except BaseException as error:
+            self._ended = True
             self._over.give()
             if self._asked is not None:  # and perhaps it has got it
                 taking = self._taking or begun(self._asked, error)

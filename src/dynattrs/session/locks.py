@@ -30,4 +30,9 @@ class Lock(AnyLock):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._handle._drive(self._end(failed=error is not None))
+        try:
+            self._handle._drive(self._end(failed=error is not None))
+        except BaseException:
+            if not self._ended:  # an interruption has struck before that began
+                self._handle._driver.run(self._end(failed=True))
+            raise
