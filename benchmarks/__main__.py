@@ -98,8 +98,9 @@ def main(arguments: list[str]) -> int:
                 if part:
                     _say(results.text(part))
             if options.save:
+                versions = contest.versions(rivals)
                 about = results.about(
-                    command, budget.rounds_of(name), python, contest.versions(), contest.left_out
+                    command, budget.rounds_of(name), python, versions, contest.left_out
                 )
                 results.save(options.save, name, about, figures)
     return 0

@@ -281,10 +281,12 @@ class Contest:
     def labels(self) -> dict[str, str]:
         return {rival: process.about["label"] for rival, process in self._processes.items()}
 
-    def versions(self) -> dict[str, str]:
-        """What takes part, in which version; with two versions where two take part."""
+    def versions(self, rivals: Iterable[str]) -> dict[str, str]:
+        """What has taken part, in which version, with two versions where two have; all *rivals* where these
+        were programs of their own.
+        """
         found: dict[str, set[str]] = {}
-        for process in self._processes.values():
+        for process in [*self._processes.values()] or self.processes(rivals):
             for name, version in process.about["versions"].items():
                 found.setdefault(name, set()).add(version)
         return {name: " and ".join(sorted(found[name])) for name in sorted(found)}
