@@ -199,8 +199,10 @@ def test_sixteen_batches_with_one_place_share_it(
     session = opened(concurrency=1)
     server.answer = lambda _: time.sleep(0.002) or reply()  # type: ignore[func-returns-value]
     ended: list[int] = []
+    all_there = threading.Barrier(16)
 
     def write(number: int) -> None:
+        all_there.wait(20)
         with session.batch() as batch:
             save(batch, 60, number * 1000)
         ended.append(number)

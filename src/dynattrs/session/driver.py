@@ -354,6 +354,7 @@ class Driver:
                 if held:
                     effect = flow.throw(held.pop())
                     continue
+                outcome = None
                 try:
                     outcome = self._perform(effect, held)
                 except BaseException as error:

@@ -148,7 +148,7 @@ class Connection:
 
     def __init__(self, pool: Any, connection: Any, timeout: float | None, url: str) -> None:
         self._pool = pool
-        self._connection = connection
+        self._connection: Any = connection
         self._timeout = timeout
         self._url = url
         self._until: float | None = None

@@ -10,7 +10,7 @@ from typing import Any
 
 import attrs
 
-from dynattrs.errors import ConditionError
+from dynattrs.errors import ConditionError, MappingError
 from dynattrs.expressions.conditions import Condition, Value
 from dynattrs.expressions.placeholders import Placeholders
 from dynattrs.expressions.updates import Action, render_update
@@ -271,7 +271,7 @@ class InTransaction:
         """
         prepared = self.prepared
         prepared.check_values()
-        if self._making or all(map(is_plain, prepared.done)):
+        if isinstance(error, MappingError) or self._making or all(map(is_plain, prepared.done)):
             return
         reading = {"TableName": prepared.table, "Key": prepared.key, "ConsistentRead": True}
         item = (yield Call("get_item", reading)).get("Item")

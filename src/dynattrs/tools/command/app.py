@@ -150,7 +150,8 @@ def _options_of(command: click.Command) -> dict[str, str]:
 def _with_options(error: DynattrsError, options: Mapping[str, str]) -> str:
     """What an error says, and the parts of the command and options for what it says in Python."""
     text = str(error)
-    words = [_OTHER_NAMES.get(word, word) for word in _WORDS.findall(text)]
+    said: list[str] = _WORDS.findall(text)
+    words = [_OTHER_NAMES.get(word, word) for word in said]
     parts = [f"dynattrs {table or item}" for table, item in _CALLS.findall(text)]
     found = dict.fromkeys([*parts, *(options[word] for word in words if word in options)])
     return f"{text} (here: {', '.join(found)})" if found else text
