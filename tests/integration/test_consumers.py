@@ -209,11 +209,11 @@ def test_a_slow_handler_keeps_its_lease(session: Any):
     events: list[Any] = []
 
     def slow(change: Any) -> None:
-        time.sleep(1.2)
+        time.sleep(1.6)
         if change.new.number == 1:
             consumer.stop()
 
-    options: Any = {"lease": timedelta(seconds=0.6), "on_event": events.append}
+    options: Any = {"lease": timedelta(seconds=0.9), "on_event": events.append}
     consumer = consume(session, slow, **options)
     with running(consumer):
         until(lambda: consumer.shards)
