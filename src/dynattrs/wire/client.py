@@ -142,8 +142,8 @@ class SentRequest:
         self._error: Exception | None = None
 
     def send(self) -> None:
-        """Send it, once. An interruption may leave it in doubt whether it was sent: there is no further
-        attempt then.
+        """Send it, once. An interruption may leave it in doubt whether it was sent: then no further
+        attempt is made.
         """
         request, attempts = self._request, self._attempts
         assert request is not None

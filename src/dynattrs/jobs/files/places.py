@@ -127,7 +127,7 @@ class LocalFolder:
             if writing:
                 try:
                     folder.mkdir(parents=True, exist_ok=True)
-                except FileNotFoundError as error:  # as of what is no folder of a disk
+                except FileNotFoundError as error:  # the folder of something that is not a disk
                     there = next(each for each in folder.absolute().parents if each.exists())
                     raise FilesError(
                         self.path, f"the folder cannot be made: {there} takes none", _ELSEWHERE

@@ -42,7 +42,7 @@ MOST_ROUNDS: Final = 3
 
 def may_be_unfit(error: Exception, actions: Sequence[Action]) -> bool:
     """Whether the service may have refused an update because of what is stored: a place of it is in
-    nothing, or it computes with what is no number.
+    nothing, or it computes with something that is not a number.
     """
     # It says "The document path provided in the update expression is invalid for update", or "An operand in
     # the update expression has an incorrect data type", and other engines say it in other words. No code
