@@ -131,8 +131,10 @@ def stored_form(value: Any) -> Any:
     """What the service compares of a value."""
     if isinstance(value, enum.Enum):
         value = value.value
-    if isinstance(value, (datetime, date, UUID)):
-        value = value.isoformat() if not isinstance(value, UUID) else str(value)
+    if isinstance(value, datetime):
+        value = value.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    elif isinstance(value, (date, UUID)):
+        value = str(value)
     return value.encode() if isinstance(value, str) else value
 
 
