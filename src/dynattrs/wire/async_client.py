@@ -448,14 +448,10 @@ class AsyncWire:
             send = getattr(sender, call.operation, None)
             if send is None:
                 raise lacks(call.operation)
-            if self._limit is not None:
-                return await within_awaited(exchange.attempts, _ask(send, fast, call, exchange))
-            # As `_ask`, which would take a coroutine more.
-            if fast is not None:
-                found = await fast.reply(call.operation, exchange.packed, exchange.attempts)
-                if found is not None:
-                    return exchange.answered(found, direct=True)
-            return await _asked_by_aiobotocore(send, exchange)
+            asking = _ask(send, fast, call, exchange)
+            if self._limit is None:
+                return await asking
+            return await within_awaited(exchange.attempts, asking)
         except OutOfTime as error:
             raise exchange.late() from error
         finally:

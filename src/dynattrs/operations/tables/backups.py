@@ -42,7 +42,7 @@ _NAME = re.compile(r"[A-Za-z0-9_.-]{3,255}")
 _LONGEST: Final = 255
 _ARN: Final = "arn:"
 
-#: The service is at the table, at too many tables, or has just made it.
+#: What to do about a refusal.
 _WAYS_OUT: Final = {
     "BackupNotFoundException": "session.tables.backups() lists those that there are",
     "BackupInUseException": "it is being made or restored: try again when that has ended",
@@ -51,6 +51,7 @@ _WAYS_OUT: Final = {
     "PointInTimeRecoveryUnavailableException": "declare Table(..., point_in_time_recovery=True), and "
     "session.tables.update(...) turns it on: from then on the table can be restored to any instant",
 }
+#: The service is at the table, at too many tables, or has just made it.
 _BUSY: Final = frozenset(
     (
         "BackupInUseException",

@@ -30,29 +30,23 @@ def packed_write(core: Core, obj: object) -> Write | None:
     if known.guarding or known.members.declared != known.declared:
         core.packing.pop(cls, None)
         return None
-    return _write(core, known, cls, obj)
-
-
-def _write(core: Core, known: Packing, cls: type[object], obj: object) -> Write | None:
-    table = known.table
+    info, table, kinds = known.info, known.table, known.kinds
     dump: DumpAsRequest = known.mapper.request_dumps.get(cls) or known.mapper.dump_as_request
     moves = NO_MOVES
     try:
         if known.changes:
-            moves = moves_of(core, known.info, obj)
+            moves = moves_of(core, info, obj)
             found = dump(obj, table, moves)
         else:
             found = dump(obj, table)
     except Exception:  # the general way decides, and explains
         return None
-    if found is None:
+    if found is None or (kinds is not None and kinds.owner_of(key_map(found[2])) is not None):
         return None
     request, size, key = found
-    if known.kinds is not None and known.kinds.owner_of(key_map(key)) is not None:
-        return None
     acknowledged = None
     if known.changes or (id(cls) not in quiet and carried_by(obj) is not NOTHING_CARRIED):
-        acknowledged = settling_packed(known.info, obj, moves, request)
+        acknowledged = settling_packed(info, obj, moves, request)
     return Write(table, None, request, size, obj, "save", acknowledged, key)
 
 
@@ -79,17 +73,12 @@ def take_packed(core: Core, buffer: Buffer, objects: Iterator[object], at_once: 
     # Measured (benchmarks/second_ways.py): 2.1 -> 1.8 us an object of 11 attributes.
     # tests/property/test_write_code.py holds it to the other way.
     # A `save_all` that the caller is in had stored all before this one began, and takes nothing meanwhile.
-    coming, gathering, packing = buffer.coming, core.gathering, core.packing
+    coming, gathering = buffer.coming, core.gathering
     room = buffer.room()
     for obj in objects:
         if buffer.has_failures or gathering:
             return obj
-        cls = type(obj)
-        known = packing.get(cls)
-        if known is None or known.guarding or known.members.declared != known.declared:
-            write = packed_write(core, obj)
-        else:
-            write = _write(core, known, cls, obj)
+        write = packed_write(core, obj)
         if write is None:
             return obj
         coming.append(write)
