@@ -979,6 +979,22 @@ def test_a_write_that_is_interrupted_over_a_new_connection_is_in_doubt(
     assert session.stats.uncertain == 1
 
 
+def test_a_connection_goes_back_to_its_pool_once(server: ScriptedServer, client: Any) -> None:
+    """Two requests over it would read each other's replies."""
+    session = learned(client, server)
+    connections: Any = session._driver.wire._fast._connections  # type: ignore[union-attr]
+    connection = connections.idle(server.url)
+
+    kept = connections._manager.connection_from_url(server.url).pool.queue
+    before = len(kept)
+
+    connection.release(reusable=True)
+    connection.release(reusable=True)
+
+    assert len(kept) == before + 1
+    assert kept[-1].sock is not None
+
+
 def test_an_interrupted_call_leaves_no_half_read_connection(
     server: ScriptedServer, client: Any
 ) -> None:
