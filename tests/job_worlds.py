@@ -166,7 +166,7 @@ class MemoryStore:
     def __init__(self, world: World, lease: float) -> None:
         self._world, self._lease = world, lease
         self.records: dict[str, Record] = {}
-        #: The process of each parent, by its name.
+        #: The process of each parent that has not ended, by its name.
         self.processes: dict[str, Process] = {}
         self.robbed: list[str] = []
 
@@ -394,7 +394,14 @@ class Machine:
             Options(name, game.lease, 600.0),
         )  # fmt: skip
         self.began = world.now()
-        self.actor = world.start(self.process, running.run)
+
+        def work() -> None:
+            try:
+                running.run()
+            finally:  # for one, as its workers died again and again: its segments are free
+                del game.place.processes[name]
+
+        self.actor = world.start(self.process, work)
 
     @property
     def is_over(self) -> bool:

@@ -258,9 +258,12 @@ def test_a_lease_that_nobody_stops_does_not_keep_the_interpreter():
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_a_forked_child_is_a_client_of_its_parents_engine_and_can_start_its_own():
     result = run("""
-        import os, socket, sys, threading, time, warnings
+        import faulthandler, os, signal, socket, sys, threading, time, warnings
         from urllib.parse import urlsplit
 
+        # Should it stand still, it says where.
+        faulthandler.register(signal.SIGALRM, all_threads=True, chain=True)
+        signal.alarm(55)
         late = 0
         os.register_at_fork(after_in_child=lambda: time.sleep(late))  # before all that others do there
 
@@ -276,16 +279,19 @@ def test_a_forked_child_is_a_client_of_its_parents_engine_and_can_start_its_own(
         lease = local_engine.start()
         client = boto3.client("dynamodb", **lease.client_arguments)
         client.create_table(**table)
-        busy = threading.Event()
+        first, busy = threading.Event(), threading.Event()
         def load():
             other = boto3.client("dynamodb", **lease.client_arguments)
             while not busy.is_set():
                 other.put_item(TableName="things", Item={"id": {"S": "x"}})
+                first.set()
         thread = threading.Thread(target=load)
         thread.start()
+        first.wait()  # boto3 and OpenSSL have locks of their own while a client is made
         for _ in range(10):
             child = os.fork()
             if child == 0:
+                signal.alarm(30)
                 try:
                     ours = boto3.client("dynamodb", **lease.client_arguments)
                     assert ours.list_tables()["TableNames"] == ["things"]
