@@ -459,7 +459,7 @@ def test_a_server_that_answers_before_it_has_read_all_is_not_used_again(
             assert connections.can_reach(request.url)
             # The server reads of it what its length says, and no more.
             server.script = [early()]
-            raw = request.raw() + b" " * 30_000_000
+            raw = (*request.raw(), b" " * 30_000_000)
             long: Any = types.SimpleNamespace(pattern=request.pattern, raw=lambda: raw)
             received = await connections.send(long, Attempts())
             assert received.status == 200

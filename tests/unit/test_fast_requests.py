@@ -134,7 +134,8 @@ def test_after_the_first_call_of_an_operation_botocores_machinery_is_left_out(
 def test_what_is_sent_is_what_botocore_sends(server: ScriptedServer, client: Any) -> None:
     """Header by header; what is made for each request has the same form."""
     session = Session(client=client)
-    things = [Thing("a", b"\xff", tags={"x"}), Thing("é\U0001f600", b"")]
+    # The body of the last one goes apart from its head.
+    things = [Thing("a", b"\xff", tags={"x"}), Thing("é\U0001f600", b""), Thing("l", bytes(70_000))]
     for _ in range(2):
         for thing in things:
             session.save(thing)
@@ -145,14 +146,14 @@ def test_what_is_sent_is_what_botocore_sends(server: ScriptedServer, client: Any
         list(session.scan(Thing))
         list(session.get_many(Thing, ["a", "b"]))
 
-    assert session.stats.direct == 8
+    assert session.stats.direct == 10
     by_operation: dict[tuple[str, bytes], list[Received]] = {}
     for each in server.received:
         key = each.operation, json.dumps(each.parameters, sort_keys=True).encode()
         by_operation.setdefault(key, []).append(each)
-    assert len(by_operation) == 7
+    assert len(by_operation) == 8
     for same in by_operation.values():
-        ordinary, direct = same  # of one put both went the short way
+        ordinary, direct = same  # of two puts both went the short way
         assert sorted(direct.order) == sorted(ordinary.order)
         differing = {"authorization", "amz-sdk-invocation-id", "x-amz-date", "content-length"}
         for name in set(direct.order) - differing:
@@ -1027,6 +1028,39 @@ def test_an_interrupted_call_leaves_no_half_read_connection(
     server.script = [reply({})]
     assert get(session) is None
     assert server.received[-1].connection != server.received[-2].connection
+
+
+def test_a_large_request_that_is_interrupted_after_its_head_is_not_made(
+    server: ScriptedServer, client: Any
+) -> None:
+    session = learned(client, server)
+    session.save(Thing("a"))
+    shortcut: Any = session._driver.wire._fast
+    (idle,) = [each for each in shortcut._connections._manager.connection_from_url(server.url).pool.queue
+               if each is not None]  # fmt: skip
+    before = len(server.received)
+
+    class Interrupted:
+        """A socket whose sender is interrupted after the head."""
+
+        def __init__(self, real: Any) -> None:
+            self._real = real
+
+        def sendall(self, part: bytes) -> None:
+            if b"\r\n\r\n" not in part:
+                raise KeyboardInterrupt
+            self._real.sendall(part)
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._real, name)
+
+    idle.sock = Interrupted(idle.sock)
+    with pytest.raises(KeyboardInterrupt):
+        session.save(Thing("l", bytes(70_000)))
+
+    session.save(Thing("b"))
+    (made,) = [each for each in server.received[before:] if each.body]
+    assert made.parameters["Item"]["id"] == {"S": "b"}
 
 
 @pytest.mark.parametrize("size", odd_http.SIZES)

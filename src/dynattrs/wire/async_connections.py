@@ -378,17 +378,18 @@ class _Held(asyncio.BufferedProtocol, asyncio.Protocol):
         foreign.AIO_PROTOCOL.replace(connection, None)
         transport.set_protocol(self)
 
-    def ask(self, request: bytes, timeout: float | None) -> asyncio.Future[Reply]:
+    def ask(self, request: Iterable[bytes], timeout: float | None) -> asyncio.Future[Reply]:
         """Send a request; what is given is done with the reply.
 
         Args:
-            request: What is sent.
+            request: What is sent, in parts.
             timeout: How many seconds a piece of the reply may take.
         """
         self._timeout = timeout
         self._reading = None
         self._reply = reply = self.loop.create_future()
-        self._transport.write(request)
+        for part in request:
+            self._transport.write(part)
         self._go_on()
         return reply
 

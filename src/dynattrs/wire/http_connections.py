@@ -174,7 +174,8 @@ class Connection:
             _limit(sock, timeout if until is None else _patience(timeout, until))
             raw = request.raw()
             self.is_begun = True
-            sock.sendall(raw)
+            for part in raw:
+                sock.sendall(part)
             self._until = self._late_at = until
             if timeout is not None:
                 late_at = monotonic() + timeout
