@@ -22,7 +22,7 @@ from dynattrs import ConnectionFailed, ServiceError, Throttled, UnsentWrites, li
 from dynattrs.operations.context import Core
 from dynattrs.operations.flows import Call, Environment, Flow, Pause, Start, Wait, WaitFor
 from dynattrs.operations.writing import batch
-from dynattrs.operations.writing.buffer import Buffer, Write
+from dynattrs.operations.writing.buffer import Buffer, write_by_key
 
 KEYS = "abc"
 
@@ -102,7 +102,7 @@ class Program:
             if action == "save"
             else {"DeleteRequest": {"Key": at, "number": number}}
         )
-        write = Write("things", at, request, 10, Object(key, self.numbers), action)  # type: ignore[arg-type]
+        write = write_by_key("things", at, request, 10, Object(key, self.numbers), action)  # type: ignore[arg-type]
         self.newest[key] = self.numbers
         self.run(batch.gather(self.core, self.buffer, write))
 

@@ -30,7 +30,7 @@ from dynattrs.operations.context import Core
 from dynattrs.operations.flows import Call, Environment, Flow, Pause, Start, Wait, WaitFor
 from dynattrs.operations.item_keys import identity
 from dynattrs.operations.writing import batch, beside
-from dynattrs.operations.writing.buffer import Buffer, Write
+from dynattrs.operations.writing.buffer import Buffer, Write, write_by_key
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
 
@@ -51,12 +51,12 @@ def core(clock: Callable[[], float] = lambda: 0.0, *, concurrency: int = 4) -> C
 def put(id_: str, value: str = "", *, table: str = "notes", size: int = 10) -> Write:
     item = {"id": {"S": id_}, "value": {"S": value}}
     key = {"id": {"S": id_}}
-    return Write(table, key, {"PutRequest": {"Item": item}}, size, f"{id_}{value}", "save")
+    return write_by_key(table, key, {"PutRequest": {"Item": item}}, size, f"{id_}{value}", "save")
 
 
 def delete(id_: str, *, table: str = "notes") -> Write:
     key = {"id": {"S": id_}}
-    return Write(table, key, {"DeleteRequest": {"Key": key}}, 10, ("Note", id_), "delete")
+    return write_by_key(table, key, {"DeleteRequest": {"Key": key}}, 10, ("Note", id_), "delete")
 
 
 def sent(*writes: Write) -> Call:
@@ -404,10 +404,10 @@ def test_passing_faults_of_whole_calls_are_retried(error: Exception):
 
 
 def test_unprocessed_keys_are_recognised_when_the_service_writes_the_number_differently():
-    write = Write(
+    write = write_by_key(
         "n", {"id": {"N": "1.0"}}, {"PutRequest": {"Item": {"id": {"N": "1.0"}}}}, 9, 1, "save"
     )
-    other = Write(
+    other = write_by_key(
         "n", {"id": {"N": "2"}}, {"PutRequest": {"Item": {"id": {"N": "2"}}}}, 9, 2, "save"
     )
     flow = batch.flush(core(), buffer_with(write, other))

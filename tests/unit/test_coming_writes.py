@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from dynattrs import Progress, Session, UnsentWrites, model, partition_key
-from dynattrs.operations.writing.buffer import Buffer, Write
+from dynattrs.operations.writing.buffer import Buffer, Write, write_by_key
 from dynattrs.operations.writing.lanes import BYTES
 from dynattrs.operations.writing.packed import END, WHOLE, take_packed
 from dynattrs.operations.writing.partitions import partition_of
@@ -18,7 +18,7 @@ from dynattrs.operations.writing.partitions import partition_of
 
 def put(id_: str) -> Write:
     key = {"id": {"S": id_}}
-    return Write("notes", key, {"PutRequest": {"Item": key}}, 10, id_, "save")
+    return write_by_key("notes", key, {"PutRequest": {"Item": key}}, 10, id_, "save")
 
 
 def buffer_with_coming(*writes: Write) -> Buffer:

@@ -29,7 +29,7 @@ from dynattrs.operations.reading import batch_get, transact_get
 from dynattrs.operations.reading.batch_get import Subject, WantedKey
 from dynattrs.operations.refusals import ConditionFalse, TransactionCanceled
 from dynattrs.operations.writing import batch
-from dynattrs.operations.writing.buffer import Buffer, Write
+from dynattrs.operations.writing.buffer import Buffer, Write, write_by_key
 from dynattrs.wire.client import Wire
 from dynattrs.wire.exchange import Exchange, Stats, capacity_in, count_in, returned_in, tables_in
 from stepped_session import ByHand, result
@@ -357,7 +357,7 @@ def listening() -> tuple[ByHand, list[Retry]]:
 
 def put(id_: str) -> Write:
     item = {"id": {"S": id_}}
-    return Write("notes", item, {"PutRequest": {"Item": item}}, 10, id_, "save")
+    return write_by_key("notes", item, {"PutRequest": {"Item": item}}, 10, id_, "save")
 
 
 def batch_of(handle: ByHand, *ids: str) -> Any:

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 
 from dynattrs.errors import ServiceError, UnsentWrites
-from dynattrs.operations.writing.buffer import Buffer, Write
+from dynattrs.operations.writing.buffer import Buffer, Write, write_by_key
 from dynattrs.operations.writing.reports import raise_failures
 
 
 def write_of(key: str) -> Write:
     item: dict[str, Any] = {"id": {"S": key}}
-    return Write("things", item, {"PutRequest": {"Item": item}}, 10, key, "save")
+    return write_by_key("things", item, {"PutRequest": {"Item": item}}, 10, key, "save")
 
 
 def refusing(buffer: Buffer, refused: Write) -> None:

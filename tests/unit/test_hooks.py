@@ -26,7 +26,7 @@ from dynattrs.models.hooks import SessionHooks, functions
 from dynattrs.operations.flows import Start
 from dynattrs.operations.requests import unpacked
 from dynattrs.operations.writing import batch, ledger
-from dynattrs.operations.writing.buffer import Buffer, Write
+from dynattrs.operations.writing.buffer import Buffer, Write, write_by_key
 from dynattrs.operations.writing.encoding import encode
 from dynattrs.schema.model_info import model_info
 from stepped_session import ByHand, result
@@ -296,7 +296,7 @@ def test_a_refresh_takes_over_what_a_hook_returns_in_place_of_the_object():
 
 def write(id_: str, action: str = "save", size: int = 10) -> Write:
     key = {"id": {"S": id_}}
-    return Write("notes", key, {"DeleteRequest": {"Key": key}}, size, id_, action)
+    return write_by_key("notes", key, {"DeleteRequest": {"Key": key}}, size, id_, action)
 
 
 def buffer_with(*writes: Write) -> Buffer:

@@ -29,7 +29,7 @@ from dynattrs import (
 )
 from dynattrs.operations.flows import Call, Flow
 from dynattrs.operations.writing import reports
-from dynattrs.operations.writing.buffer import Buffer, Write
+from dynattrs.operations.writing.buffer import Buffer, Write, write_by_key
 from dynattrs.session.driver import Driver
 from interruptions import OURS, InterruptAt, dropped, reported
 
@@ -209,7 +209,7 @@ def test_what_is_interrupted_in_a_handler_has_the_report_as_its_cause(
 
 
 def write(number: int) -> Write:
-    return Write("notes", {"id": {"N": str(number)}}, {}, 10, Note(number), "save")
+    return write_by_key("notes", {"id": {"N": str(number)}}, {}, 10, Note(number), "save")
 
 
 @pytest.mark.parametrize("keys", [range(20), [0, 1, 0, 2, 0, 0, 1] * 3], ids=["all", "some twice"])

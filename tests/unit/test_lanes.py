@@ -18,7 +18,7 @@ from dynattrs.operations.context import Core
 from dynattrs.operations.flows import Call, Flow
 from dynattrs.operations.reading.batch_get import BatchGet, Subject, WantedKey
 from dynattrs.operations.writing import batch, beside, lanes
-from dynattrs.operations.writing.buffer import Buffer, Write
+from dynattrs.operations.writing.buffer import Buffer, Write, write_by_key
 from virtual_time import VirtualTime
 
 
@@ -108,7 +108,7 @@ class Object:
 def put(part: str, number: int, value: int = 0) -> Write:
     key = {"part": {"S": part}, "number": {"N": str(number)}}
     item = {**key, "value": {"N": str(value)}}
-    return Write("t", key, {"PutRequest": {"Item": item}}, 100, Object(part, number), "save")
+    return write_by_key("t", key, {"PutRequest": {"Item": item}}, 100, Object(part, number), "save")
 
 
 def mixed(count: int, hot: int = 5) -> Iterator[tuple[str, int]]:

@@ -13,7 +13,7 @@ from dynattrs import Progress, Throttled, UnsentWrites
 from dynattrs.operations.context import Core
 from dynattrs.operations.flows import Call, Environment, Flow, Pause, Signal, Start, Wait, WaitFor
 from dynattrs.operations.writing import batch
-from dynattrs.operations.writing.buffer import Buffer, Write
+from dynattrs.operations.writing.buffer import Buffer, Write, write_by_key
 from dynattrs.operations.writing.pace import Pace
 
 SLOW_DOWN = Throttled("BatchWriteItem", "ProvisionedThroughputExceededException", "slow down")
@@ -30,7 +30,7 @@ def core(*, concurrency: int = 4) -> Core:
 
 def put(number: int) -> Write:
     item = {"id": {"N": f"{number}"}}
-    return Write("notes", item, {"PutRequest": {"Item": item}}, 10, number, "save")
+    return write_by_key("notes", item, {"PutRequest": {"Item": item}}, 10, number, "save")
 
 
 def buffer_with(count: int, **options: Any) -> Buffer:

@@ -24,7 +24,7 @@ from dynattrs.models.hooks import Flushed, SessionHooks
 from dynattrs.operations.context import Core
 from dynattrs.operations.flows import Environment, Flow, Start, Wait
 from dynattrs.operations.writing import batch, reports
-from dynattrs.operations.writing.buffer import Buffer, Write
+from dynattrs.operations.writing.buffer import Buffer, write_by_key
 from memory_client import MemoryClient
 
 
@@ -41,7 +41,7 @@ def buffer_with(*ids: str) -> Buffer:
     buffer = Buffer()
     for id_ in ids:
         key: Any = {"id": {"S": id_}}
-        buffer.add(Write("notes", key, {"PutRequest": {"Item": key}}, 10, Note(id_), "save"))
+        buffer.add(write_by_key("notes", key, {"PutRequest": {"Item": key}}, 10, Note(id_), "save"))
     return buffer
 
 

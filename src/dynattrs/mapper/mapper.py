@@ -213,16 +213,23 @@ class Mapper(Codecs):
             known[cls] = made
             return made
 
-    def dump_as_request(self, obj: Any, table: str, *moves: Mapping[str, Any]) -> PutRequest | None:
+    def dump_as_request(
+        self,
+        obj: Any,
+        table: str,
+        make: Callable[..., Any] | None = None,
+        *moves: Mapping[str, Any],
+    ) -> Any:
         """The request to put *obj* as JSON, in a `msgspec.Raw`, its length, and the identity of the
-        key in *table*.
+        key in *table*; with *make*, what that makes of the table, the identity, the request, its length
+        and the object.
 
         None where `dump` has to decide: it is the general way, and says what is wrong.
         """
         cls = type(obj)
         try:
             dump = self.request_dumps.get(cls) or self._new_dump_as_request(cls)
-            return dump(obj, table, *moves)
+            return dump(obj, table, make or _put_request, *moves)
         except Exception:
             return None
 
@@ -557,11 +564,17 @@ def _types(info: ModelInfo | None) -> dict[str, str]:
 
 
 def _validating(codec: ClassCodec, dump: DumpAsRequest) -> DumpAsRequest:
-    def validate_and_dump(obj: Any, table: str, *moves: Mapping[str, Any]) -> PutRequest | None:
+    def validate_and_dump(obj: Any, *further: Any) -> Any:
         codec.validate(obj)
-        return dump(obj, table, *moves)
+        return dump(obj, *further)
 
     return validate_and_dump
+
+
+def _put_request(
+    table: str, identity: tuple[object, ...], request: object, length: int, obj: object
+) -> PutRequest:
+    return request, length, identity
 
 
 def _object(value: Any) -> dict[str, Any]:

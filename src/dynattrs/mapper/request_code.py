@@ -101,7 +101,8 @@ class RequestWriter(JsonWriter):
 
     def request(self) -> DumpAsRequest:
         codec, info = self.codec, self.info
-        source = Source("dump", "value, table, moves" if info.moves else "value, table", self.names)
+        given = "value, table, make, moves" if info.moves else "value, table, make"
+        source = Source("dump", given, self.names)
         cls, check = self.bind("cls", codec.record.cls), self.bind("check", codec.check_class)
         source.add(f"if type(value) is not {cls}: {check}(value)")
         for field in codec.members:
@@ -127,7 +128,7 @@ class RequestWriter(JsonWriter):
             f"found = {request.code}",
             # Only then it may be too large.
             "if len(found) > MOST_BYTES: measured(found)",
-            f"return Raw(found), len(found), ({', '.join(identity)})",
+            f"return make(table, ({', '.join(identity)}), Raw(found), len(found), value)",
         )
         function: DumpAsRequest = source.function(codec.record.cls)
         return function

@@ -243,7 +243,7 @@ def is_own(item: Any) -> bool:
 
 def _look(sieve: Sieve) -> Callable[[Any], ModelInfo | None] | None:
     """What tells of an item's bytes which model it is of: None where the general way has to."""
-    # It brings msgspec, which programs that read nothing do without.
+    # Programs that read nothing do without it.
     from dynattrs.mapper.rows import peek
 
     try:

@@ -19,7 +19,7 @@ from dynattrs.errors import DynattrsError, SessionClosed, Throttled, UnsentWrite
 from dynattrs.operations.context import Core
 from dynattrs.operations.flows import Call, Flow, Signal, Start, Wait, WaitFor, begun
 from dynattrs.operations.refusals import in_doubt
-from dynattrs.operations.writing.buffer import Buffer, Write, size_of
+from dynattrs.operations.writing.buffer import Buffer, Write, size_of, write_by_key
 from dynattrs.operations.writing.encoding import Encoded
 from dynattrs.operations.writing.leftovers import (
     REFUSED,
@@ -60,9 +60,9 @@ def put_write(core: Core, encoded: Encoded) -> Write:
         # Memory is bounded by what requests hold. A write that is alone in one may hold any number.
         size = min(size + sum(map(size_elsewhere, encoded.item.values())), limits.BATCH_WRITE_BYTES)
     if encoded.request is not None:
-        return Write(table, None, encoded.request, size, source, "save", settling, encoded.identity)
+        return Write(table, encoded.identity, encoded.request, size, source, "save", settling)
     request = {"PutRequest": {"Item": encoded.item}}
-    return Write(table, encoded.key, request, size, source, "save", settling)
+    return write_by_key(table, encoded.key, request, size, source, "save", settling)
 
 
 def gather(core: Core, buffer: Buffer, write: Write, *, going_on: bool = False) -> Flow[None]:

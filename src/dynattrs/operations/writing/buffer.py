@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import operator
 import threading
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from itertools import chain
 from typing import Any, Final
 
-import attrs
+import msgspec
 
 from dynattrs import limits
 from dynattrs.errors import BatchClosed, DynattrsError, Unsent, UnsentWrites
@@ -37,37 +37,45 @@ _acknowledged_of: Final = operator.attrgetter("acknowledged")
 _action_of: Final = operator.attrgetter("action")
 
 
-def _identity(write: Write) -> Hashable:
-    assert write.key is not None
-    return identity(write.table, write.key)
-
-
-@define(eq=False, repr=False)
-class Write:
+# Of msgspec, because one is made for each object: that takes 0.1 us, with attrs 0.35.
+class Write(msgspec.Struct, eq=False):
     """One put or delete that waits to be sent.
 
     Attributes:
         table: The table's real name.
-        key: The primary key; None where its identity is known.
+        identity: What makes its key the same as others to the service.
         request: What BatchWriteItem takes: `{"PutRequest": …}` or `{"DeleteRequest": …}`, or, of a
             put, its JSON (`Mapper.dump_as_request`).
         size: The bytes of it.
         obj: The very object that was given to `save` or `delete`.
         action: `"save"` or `"delete"`.
         acknowledged: Called when the service has said yes.
-        identity: What makes its key the same as others to the service.
+        key: The primary key; None where the identity tells it.
         place: Its place among the writes of a buffer, which gives it.
     """
 
     table: str
-    key: AttributeMap | None
+    identity: Any
     request: Any
     size: int
     obj: Any
-    action: str
+    action: str = "save"
     acknowledged: Callable[[], None] | None = None
-    identity: Hashable = attrs.Factory(_identity, takes_self=True)
-    place: int = field(default=0, init=False)
+    key: AttributeMap | None = None
+    place: int = 0
+
+
+def write_by_key(
+    table: str,
+    key: AttributeMap,
+    request: Mapping[str, Any],
+    size: int,
+    obj: object,
+    action: str,
+    acknowledged: Callable[[], None] | None = None,
+) -> Write:
+    """A write of an item by its primary key."""
+    return Write(table, identity(table, key), request, size, obj, action, acknowledged, key)
 
 
 # --- The buffer ---------------------------------------------------------------------------------

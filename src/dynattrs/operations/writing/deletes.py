@@ -15,7 +15,7 @@ from dynattrs.operations.context import Core
 from dynattrs.operations.flows import Call, Flow
 from dynattrs.operations.refusals import ConditionFalse
 from dynattrs.operations.writing import batch, beside
-from dynattrs.operations.writing.buffer import Buffer, Write
+from dynattrs.operations.writing.buffer import Buffer, write_by_key
 from dynattrs.schema.table import AttributeMap
 
 
@@ -37,7 +37,8 @@ def gather(
         UnsentWrites: Earlier writes have failed for good.
         BatchClosed: The batch has ended, or is ending.
     """
-    write = Write(table, key, {"DeleteRequest": {"Key": key}}, 100, obj, "delete")
+    request = {"DeleteRequest": {"Key": key}}
+    write = write_by_key(table, key, request, 100, obj, "delete")
     if guard is None:
         yield from batch.gather(core, buffer, write)
     else:

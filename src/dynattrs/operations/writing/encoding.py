@@ -26,8 +26,9 @@ from dynattrs.operations.conditions import unversioned, version_is
 from dynattrs.operations.context import Core, is_frozen
 from dynattrs.operations.item_keys import key_map
 from dynattrs.operations.requests import item_in, packed_item, some_of
+from dynattrs.operations.writing.buffer import Write
 from dynattrs.operations.writing.settling import NO_MOVES, moved, moves_of, settle, taken
-from dynattrs.schema.model_info import ModelInfo, info_of, model_info
+from dynattrs.schema.model_info import DumpAsRequest, ModelInfo, info_of, model_info
 from dynattrs.schema.table import AttributeMap
 
 
@@ -176,20 +177,19 @@ def _encode(core: Core, info: ModelInfo, obj: object) -> Encoded:
 def _packed(core: Core, info: ModelInfo, obj: object) -> Encoded | None:
     """An object that becomes JSON at once; None where it does not."""
     mapper, table = info.mapper, core.table_name(info.table)
-    dump = mapper.request_dumps.get(info.cls, mapper.dump_as_request)
+    dump: DumpAsRequest = mapper.request_dumps.get(info.cls, mapper.dump_as_request)
     moves: Mapping[str, Any] = NO_MOVES
     try:
         if info.moves:
             moves = moves_of(core, info, obj)
-            found = dump(obj, table, moves)
+            found = dump(obj, table, Write, moves)
         else:
-            found = dump(obj, table)
+            found = dump(obj, table, Write)
     except Exception:  # the general way decides, and explains
         return None
     if found is None:
         return None
-    request, size, identity = found
-    return Encoded(info, obj, None, size, moves, None, request, identity)
+    return Encoded(info, obj, None, found.size, moves, None, found.request, found.identity)
 
 
 def by_codecs(core: Core, info: ModelInfo, obj: object) -> Encoded:

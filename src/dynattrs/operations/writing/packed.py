@@ -36,18 +36,16 @@ def packed_write(core: Core, obj: object) -> Write | None:
     try:
         if known.changes:
             moves = moves_of(core, info, obj)
-            found = dump(obj, table, moves)
+            write: Write | None = dump(obj, table, Write, moves)
         else:
-            found = dump(obj, table)
+            write = dump(obj, table, Write)
     except Exception:  # the general way decides, and explains
         return None
-    if found is None or (kinds is not None and kinds.owner_of(key_map(found[2])) is not None):
+    if write is None or (kinds is not None and kinds.owner_of(key_map(write.identity)) is not None):
         return None
-    request, size, key = found
-    acknowledged = None
     if known.changes or (id(cls) not in quiet and carried_by(obj) is not NOTHING_CARRIED):
-        acknowledged = settling_packed(info, obj, moves, request)
-    return Write(table, None, request, size, obj, "save", acknowledged, key)
+        write.acknowledged = settling_packed(info, obj, moves, write.request)
+    return write
 
 
 #: What `take_packed` gives when a batch may be whole, and when there are no more objects.
