@@ -32,7 +32,7 @@ from dynattrs.models.hooks import NO_HOOKS
 from dynattrs.operations.context import Core
 from dynattrs.operations.flows import Flow
 from dynattrs.operations.writing import batch, beside
-from dynattrs.operations.writing.buffer import Buffer, Write
+from dynattrs.operations.writing.buffer import Buffer, write_by_key
 from dynattrs.operations.writing.unique_items import names_of_guards
 from dynattrs.schema.model_info import GUARD_ATTRIBUTE, ModelInfo, models_in
 from dynattrs.schema.table import AttributeMap, Table
@@ -214,7 +214,8 @@ class RawWrites:
             except MappingError as error:
                 done.fail(place, error)
         for place, key in deletes:
-            write = Write(self._name, key, {"DeleteRequest": {"Key": key}}, 100, place, "delete")
+            request = {"DeleteRequest": {"Key": key}}
+            write = write_by_key(self._name, key, request, 100, place, "delete")
             write.acknowledged = lambda: done.count("deleted")
             yield from batch.gather(core, buffer, write, going_on=True)
 
@@ -230,7 +231,8 @@ class RawWrites:
         raw = RawItem(
             self._table, item, info, self._overwrite, self._owner, _as_stored(item, self._name)
         )
-        write = Write(self._name, raw.key, {"PutRequest": {"Item": item}}, size, place, "save")
+        request = {"PutRequest": {"Item": item}}
+        write = write_by_key(self._name, raw.key, request, size, place, "save")
         guarding = info is not None and bool(info.guarding)
         if self._overwrite == "always" and not guarding:
             write.acknowledged = lambda: done.count("written")

@@ -355,9 +355,10 @@ def identity(table: str, key: AttributeMap) -> Hashable:
     return tuple(flat)
 
 
-def key_map(identity: tuple[Any, ...]) -> AttributeMap:
-    """The key that the identity of a key in a table is of."""
-    parts = zip(identity[1::3], identity[2::3], identity[3::3], strict=True)
+def key_map(identity: Hashable) -> AttributeMap:
+    """The key that an `identity` was made of."""
+    flat = cast("tuple[Any, ...]", identity)
+    parts = zip(flat[1::3], flat[2::3], flat[3::3], strict=True)
     return {name: {tag: str(value) if tag == "N" else value} for name, tag, value in parts}
 
 

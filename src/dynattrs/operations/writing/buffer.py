@@ -55,7 +55,7 @@ class Write(msgspec.Struct, eq=False):
     """
 
     table: str
-    identity: Any
+    identity: Hashable
     request: Any
     size: int
     obj: Any
