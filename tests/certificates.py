@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import atexit
+import ssl
 import tempfile
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import trustme
 
@@ -22,3 +24,14 @@ def loopback_pem() -> str:
     path = Path(folder.name) / "loopback.pem"
     path.write_bytes(own.private_key_and_cert_chain_pem.bytes() + authority.cert_pem.bytes())
     return str(path)
+
+
+def server_side(**options: Any) -> ssl.SSLContext:
+    """What secures a server's connections; with options, also by the certificates of clients."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(loopback_pem())
+    for name, value in options.items():
+        setattr(context, name, value)
+    if options:
+        context.load_verify_locations(loopback_pem())
+    return context

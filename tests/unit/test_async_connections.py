@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 import odd_http
-from certificates import loopback_pem
+from certificates import loopback_pem, server_side
 from dynattrs import (
     ConnectionFailed,
     OutcomeUnknown,
@@ -43,7 +43,8 @@ from aiobotocore.session import get_session
 from dynattrs.aio import AsyncSession
 from dynattrs.wire.async_connections import Places
 
-#: Good for 127.0.0.1 and localhost, and its own authority.
+#: For tests of what TLS does in another way.
+tls_too = pytest.mark.parametrize("server", [False, True], indirect=True, ids=["plain", "tls"])
 
 
 @model("things")
@@ -59,8 +60,8 @@ Main = Callable[[], Coroutine[Any, Any, None]]
 
 
 @pytest.fixture
-def server() -> Iterator[ScriptedServer]:
-    with serving() as server:
+def server(request: pytest.FixtureRequest) -> Iterator[ScriptedServer]:
+    with serving(server_side() if getattr(request, "param", False) else None) as server:
         yield server
 
 
@@ -97,7 +98,8 @@ async def learned(
     limit = options.pop("call_timeout", None)
     given = {"retries": {"mode": "standard", "total_max_attempts": attempts}, **options}
     async with made.create_client(
-        "dynamodb", region_name="us-east-1", endpoint_url=server.url, verify=verify,
+        "dynamodb", region_name="us-east-1", endpoint_url=server.url,
+        verify=loopback_pem() if verify is None and server.is_secured else verify,
         config=AioConfig(**given),
     ) as client:  # fmt: skip
         session = AsyncSession(client=client, call_timeout=limit)
@@ -122,6 +124,7 @@ async def all_given_back(client: Any) -> None:
 # --- Replies --------------------------------------------------------------------------------------
 
 
+@tls_too
 def test_replies_are_read_in_whatever_pieces_they_come(server: ScriptedServer, run: Any):
     async def main() -> None:
         async with learned(server) as (session, _):
@@ -135,6 +138,7 @@ def test_replies_are_read_in_whatever_pieces_they_come(server: ScriptedServer, r
     run(main)
 
 
+@tls_too
 def test_a_connection_that_is_not_to_be_used_again_is_not(server: ScriptedServer, run: Any):
     async def main() -> None:
         async with learned(server) as (session, _):
@@ -180,6 +184,7 @@ def test_a_reply_that_only_the_end_of_its_connection_ends_is_read(server: Script
     run(main)
 
 
+@tls_too
 def test_what_comes_between_two_requests_is_not_taken_for_a_reply(server: ScriptedServer, run: Any):
     """A reply too many, such as one that a proxy made up, would be that of the next request."""
     after = threading.Event()
@@ -214,6 +219,7 @@ def test_what_must_not_be_sent_again_is_sent_once(server: ScriptedServer, run: A
     run(main)
 
 
+@tls_too
 def test_a_connection_that_was_closed_while_idle_is_opened_again(server: ScriptedServer, run: Any):
     async def main() -> None:
         async with learned(server) as (session, _):
@@ -322,6 +328,7 @@ def test_another_event_loop_gives_back_what_is_kept_and_does_not_close_it(
     run(main)
 
 
+@tls_too
 def test_what_has_come_in_unasked_for_ends_a_connection_that_is_kept(
     server: ScriptedServer, run: Any
 ):
@@ -368,6 +375,7 @@ def test_a_client_that_is_closed_closes_what_is_kept(server: ScriptedServer, run
 # --- Time -----------------------------------------------------------------------------------------
 
 
+@tls_too
 def test_the_read_timeout_begins_anew_with_each_piece(server: ScriptedServer, run: Any):
     whole = reply(ITEM)
 
@@ -416,6 +424,7 @@ def test_each_of_many_requests_has_a_read_timeout_of_its_own(server: ScriptedSer
     run(main)
 
 
+@tls_too
 def test_a_call_timeout_ends_what_drips(server: ScriptedServer, run: Any):
     def dripping() -> Iterator[bytes]:
         for byte in reply(ITEM):
@@ -747,7 +756,7 @@ def test_closing_waits_for_the_first_calls_too(server: ScriptedServer, run: Any)
 
 @pytest.mark.parametrize("tls", [False, True])
 def test_an_event_loop_that_is_over_leaves_no_connection(run: Any, tls: bool):
-    with serving(_server_side() if tls else None) as server, pytest.MonkeyPatch.context() as patch:
+    with serving(server_side() if tls else None) as server, pytest.MonkeyPatch.context() as patch:
         patch.setenv("AWS_CA_BUNDLE", loopback_pem())
         session = unlearned(server)
 
@@ -775,22 +784,12 @@ def test_an_event_loop_that_is_over_leaves_no_connection(run: Any, tls: bool):
 # --- How a client is set up -----------------------------------------------------------------------
 
 
-def _server_side(**options: Any) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(loopback_pem())
-    for name, value in options.items():
-        setattr(context, name, value)
-    if options:
-        context.load_verify_locations(loopback_pem())
-    return context
-
-
 def test_tls_is_the_clients(run: Any):
     large = {"Item": {"id": {"S": "a"}, "data": {"B": "AAEC"}, "padding": {"S": "x" * 300_000}}}
 
     async def main() -> None:
-        with serving(_server_side()) as server:
-            async with learned(server, verify=loopback_pem()) as (session, _):
+        with serving(server_side()) as server:
+            async with learned(server) as (session, _):
                 server.answer = lambda _: reply(large)
                 for _ in range(3):
                     assert await session.get(Thing, "a") == Thing("a", b"\x00\x01\x02")
@@ -800,7 +799,7 @@ def test_tls_is_the_clients(run: Any):
                 with pytest.raises(ConnectionFailed):
                     await session.get(Thing, "a")
             with pytest.raises(ConnectionFailed, match="CERTIFICATE_VERIFY_FAILED"):
-                async with learned(server):
+                async with learned(server, verify=True):
                     pass
 
     run(main)
@@ -808,7 +807,7 @@ def test_tls_is_the_clients(run: Any):
 
 def test_a_refused_certificate_leaves_no_doubt_about_a_write(run: Any):
     async def main() -> None:
-        with serving(_server_side()) as server:
+        with serving(server_side()) as server:
             made = get_session()
             made.set_credentials("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG")
             async with made.create_client(
@@ -838,8 +837,8 @@ def test_a_connection_that_ended_while_the_loop_was_busy_is_not_used(
         pytest.skip("asyncio warns of TLS connections that aiohttp has dropped")
 
     async def main() -> None:
-        with serving(_server_side() if tls else None) as server:
-            async with learned(server, verify=loopback_pem() if tls else None) as (own, client):
+        with serving(server_side() if tls else None) as server:
+            async with learned(server) as (own, client):
                 session = own if fast else AsyncSession(client=client, fast=False)
                 server.answer = lambda _: reply({"Attributes": {"id": {"S": "a"}}})
                 for _ in range(3):
@@ -855,7 +854,7 @@ def test_a_connection_that_ended_while_the_loop_was_busy_is_not_used(
 
 def test_a_certificate_of_the_clients_is_shown(run: Any):
     async def main() -> None:
-        with serving(_server_side(verify_mode=ssl.CERT_REQUIRED)) as server:
+        with serving(server_side(verify_mode=ssl.CERT_REQUIRED)) as server:
             async with learned(server, verify=loopback_pem(), client_cert=loopback_pem()) as (
                 session,
                 _,
@@ -890,7 +889,7 @@ def test_proxies_are_those_of_the_environment(
     async def main() -> None:
         if variable == "HTTP_PROXY":
             with pytest.raises(ConnectionFailed):
-                async with learned(server):
+                async with learned(server, verify=True):
                     pass
             return
         async with learned(server) as (session, _):

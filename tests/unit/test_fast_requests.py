@@ -26,6 +26,7 @@ from botocore.history import get_global_history_recorder
 from botocore.stub import Stubber
 
 import odd_http
+from certificates import loopback_pem, server_side
 from dynattrs import (
     AccessDenied,
     ConditionFailed,
@@ -61,9 +62,13 @@ class Thing:
 FOUND = Thing("a", b"\x00\x01\x02", 7)
 
 
+#: For tests of what TLS does in another way.
+tls_too = pytest.mark.parametrize("server", [False, True], indirect=True, ids=["plain", "tls"])
+
+
 @pytest.fixture
-def server() -> Iterator[ScriptedServer]:
-    with serving() as server:
+def server(request: pytest.FixtureRequest) -> Iterator[ScriptedServer]:
+    with serving(server_side() if getattr(request, "param", False) else None) as server:
         yield server
 
 
@@ -79,6 +84,7 @@ def make_client(server: ScriptedServer) -> Iterator[Callable[..., Any]]:
             endpoint_url=endpoint_url or server.url,
             aws_access_key_id=ACCESS,
             aws_secret_access_key=SECRET,
+            verify=loopback_pem() if server.is_secured else None,
             config=Config(**given),
         )
         made.append(client)
@@ -204,6 +210,7 @@ def test_the_client_is_not_changed(server: ScriptedServer, client: Any) -> None:
     assert client.meta.events._emitter._lookup_cache is handlers
 
 
+@tls_too
 def test_threads_get_their_own_replies_over_several_connections(
     server: ScriptedServer, client: Any
 ) -> None:
@@ -785,6 +792,7 @@ def test_a_plain_put_whose_connection_was_lost_is_connection_failed_and_uncertai
     assert len(server.received) == 1
 
 
+@tls_too
 def test_a_reply_that_does_not_come_in_time_is_a_timeout(
     server: ScriptedServer, make_client: Any
 ) -> None:
@@ -863,6 +871,7 @@ def test_success_gives_the_retry_quota_back(server: ScriptedServer, make_client:
 # --- Connections --------------------------------------------------------------------------------
 
 
+@tls_too
 def test_a_connection_that_was_closed_while_idle_is_opened_again(
     server: ScriptedServer, client: Any
 ) -> None:
@@ -876,6 +885,7 @@ def test_a_connection_that_was_closed_while_idle_is_opened_again(
     assert session.stats.direct == 4  # botocore sent one of them, over a connection that it opened
 
 
+@tls_too
 def test_a_closed_client_opens_connections_again_as_botocores_do(
     server: ScriptedServer, client: Any
 ) -> None:
@@ -889,6 +899,7 @@ def test_a_closed_client_opens_connections_again_as_botocores_do(
     assert server.connections == 2
 
 
+@tls_too
 def test_a_session_that_was_forked_has_connections_of_its_own(
     server: ScriptedServer, client: Any
 ) -> None:
@@ -904,6 +915,7 @@ def test_a_session_that_was_forked_has_connections_of_its_own(
     wire.close()
 
 
+@tls_too
 def test_a_request_for_which_no_connection_is_idle_is_not_made_anew_by_botocore(
     server: ScriptedServer, client: Any
 ) -> None:
@@ -996,6 +1008,7 @@ def test_a_connection_goes_back_to_its_pool_once(server: ScriptedServer, client:
     assert kept[-1].sock is not None
 
 
+@tls_too
 def test_an_interrupted_call_leaves_no_half_read_connection(
     server: ScriptedServer, client: Any
 ) -> None:
@@ -1030,6 +1043,7 @@ def test_an_interrupted_call_leaves_no_half_read_connection(
     assert server.received[-1].connection != server.received[-2].connection
 
 
+@tls_too
 def test_a_large_request_that_is_interrupted_after_its_head_is_not_made(
     server: ScriptedServer, client: Any
 ) -> None:
@@ -1063,6 +1077,7 @@ def test_a_large_request_that_is_interrupted_after_its_head_is_not_made(
     assert made.parameters["Item"]["id"] == {"S": "b"}
 
 
+@tls_too
 @pytest.mark.parametrize("size", odd_http.SIZES)
 @pytest.mark.parametrize("whole", odd_http.WHOLE)
 def test_replies_are_read_in_whatever_pieces_they_come(
@@ -1079,6 +1094,7 @@ def test_replies_are_read_in_whatever_pieces_they_come(
     assert len({each.connection for each in server.received}) == 1
 
 
+@tls_too
 @pytest.mark.parametrize("whole", odd_http.LAST_ONES)
 def test_a_connection_that_is_not_to_be_used_again_is_not(
     server: ScriptedServer, client: Any, whole: bytes

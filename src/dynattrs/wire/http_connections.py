@@ -78,7 +78,7 @@ class Connections:
         if sock is None or not ours or type(connection) is not pool.ConnectionCls:
             _give_back(pool, connection)
             return None
-        if is_readable(sock, 0.0):  # what comes unasked for is its end
+        if is_readable(sock, 0.0) or _has_rest(sock):  # what comes unasked for is its end
             connection.close()
             _give_back(pool, connection)
             return None
@@ -120,6 +120,12 @@ def is_readable(sock: Any, seconds: float) -> bool:
     found = bool(waiting.poll(seconds * 1000))
     _watching.by_number[number] = waiting
     return found
+
+
+def _has_rest(sock: Any) -> bool:
+    """Whether TLS has deciphered more than was asked for: the socket does not tell of that."""
+    pending = getattr(sock, "pending", None)
+    return pending is not None and pending() > 0
 
 
 def watched(sock: Any) -> Callable[[], object]:
@@ -227,7 +233,7 @@ class Connection:
             else:
                 reply = read_reply(_Limited(sock, self._timeout, self._until))
                 _limit(sock, self._timeout)  # botocore's next request may be sent over it
-            reusable = reply.reusable
+            reusable = reply.reusable and not _has_rest(sock)
         except (OSError, Malformed) as error:
             raise self._translated(error) from error
         finally:
