@@ -204,7 +204,7 @@ class VirtualTime:
         elif isinstance(effect, Pause):
             self.after(effect.seconds, task.step)
         elif isinstance(effect, Start):
-            started = Running(self, effect.flow, context.copy())
+            effect.task = started = Running(self, effect.flow, context.copy())
             self.after(0.0, started.step)
             self.after(0.0, lambda: task.step(started))
         elif isinstance(effect, Wait):

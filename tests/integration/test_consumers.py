@@ -20,7 +20,11 @@ import pytest
 import dynattrs
 from dynattrs import Table, model
 from dynattrs.errors import ConnectionFailed, MappingError, ModelError, SessionClosed
+from dynattrs.operations.flows import WaitFor
+from dynattrs.operations.leases import LEASES
+from dynattrs.session.driver import Driver
 from dynattrs.streams import (
+    Checkpointed,
     Consumer,
     ConsumerStopped,
     FailedChange,
@@ -356,6 +360,96 @@ def test_what_is_no_exception_ends_the_consumer_and_is_raised(session: Any, kind
     again = Handler(2)
     consume(session, again).run()
     assert again.numbers == [1, 2]
+
+
+@pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt])
+def test_wherever_an_interruption_strikes_nothing_is_left_to_its_time(
+    session: Any, monkeypatch: pytest.MonkeyPatch, kind: Any
+):
+    write(session, range(2))
+    perform, runner = Driver._perform, threading.get_ident()
+    struck: list[Any] = []
+    left = 0
+
+    def performed(driver: Any, effect: Any, held: Any) -> Any:
+        """Do it, and strike where the thread of `run` takes what has come of it."""
+        nonlocal left
+        found = perform(driver, effect, held)
+        if threading.get_ident() == runner:
+            left -= 1
+            if left == 0:
+                struck.append(effect)
+                raise kind
+        return found
+
+    while not (struck and isinstance(struck[-1], WaitFor)):  # then all is begun
+        left = 0
+        consumer = consume(session, Handler(), lease=timedelta(minutes=5))
+        with monkeypatch.context() as patch, pytest.raises(kind):
+            patch.setattr(Driver, "_perform", performed)
+            left = len(struck) + 1
+            consumer.run()
+        if session.tables.exists(LEASES):
+            assert not [each for each in session.scan(ShardLease) if each.owner], struck[-1]
+            assert not session.scan(Member).all(), struck[-1]
+        threads = session._driver._holders
+        if threads is not None:  # none goes on
+            until(lambda: threads._idle_semaphore._value == len(threads._threads))  # noqa: B023
+    assert len(struck) >= 5
+
+
+@pytest.mark.parametrize("operation", ["put_item", "update_item"])  # that it is there, and a lease
+def test_a_cancellation_leaves_nothing_to_its_time(
+    session: Any,
+    endpoint: Any,
+    client_arguments: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    operation: str,
+):
+    write(session, range(2))
+    consume(session, Handler(1)).run()
+
+    async def main() -> None:
+        async with async_session(endpoint, client_arguments) as awaited:
+            call, struck = awaited._driver.line.call, False
+
+            async def answered(each: Any) -> Any:
+                """Send it, and cancel before what has sent it hears of the answer."""
+                nonlocal struck
+                found = await call(each)
+                if each.operation == operation and not struck:
+                    struck = True
+                    running.cancel()
+                    await asyncio.sleep(0)
+                return found
+
+            monkeypatch.setattr(awaited._driver.line, "call", answered)
+            consumer = consume(awaited, lambda change: None, lease=timedelta(minutes=5))
+            running = asyncio.ensure_future(consumer.run())
+            with pytest.raises(asyncio.CancelledError):
+                await running
+
+    asyncio.run(main())
+    assert lease_of(session).owner is None
+    assert not session.scan(Member).all()
+
+
+@pytest.mark.parametrize(("kind", "handled"), [(ShardTaken, 0), (Checkpointed, 1), (ShardLeft, 1)])
+def test_what_ends_the_program_in_a_listener_leaves_what_was_written_down(
+    session: Any, kind: Any, handled: int
+):
+    write(session, range(2))
+
+    def exits(event: Any) -> None:
+        if isinstance(event, kind):
+            sys.exit("bad configuration")
+
+    options: Any = {"lease": timedelta(minutes=5), "checkpoint_every": 1, "on_event": exits}
+    with pytest.raises(SystemExit, match="bad configuration"):
+        consume(session, Handler(1), **options).run()
+
+    lease = lease_of(session)
+    assert (lease.owner, lease.handled) == (None, handled)
 
 
 def test_a_cancellation_that_a_handler_raises_is_a_failed_try(session: Any):

@@ -12,12 +12,12 @@ import contextlib
 import logging
 from asyncio import CancelledError
 from collections.abc import Callable, Collection, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
-from dynattrs.errors import SessionClosed
+from dynattrs.errors import DynattrsError, SessionClosed
 from dynattrs.expressions.updates import remove, set_
 from dynattrs.operations.context import Core
-from dynattrs.operations.flows import Flow, Start, Task, Wait, WaitFor
+from dynattrs.operations.flows import Flow, Start, Task, Wait, WaitFor, begun
 from dynattrs.operations.leases import PASSING, UNTAKEN, FlowVerbs, Leasing
 from dynattrs.streams.balance import Standing, moves
 from dynattrs.streams.consumed_tables import ConsumedTable
@@ -40,6 +40,8 @@ _RENEWED_BY_ONE: Final = 8
 _MOST_RENEWING: Final = 8
 
 _log = logging.getLogger("dynattrs")
+
+R = TypeVar("R")
 
 
 class Consuming:
@@ -77,8 +79,11 @@ class Consuming:
         self._tables = tables
         self._closed = closed
         self._turns = Turns(options, core, leasing)
-        self._slots: list[Task] = []
-        self._looking: dict[ConsumedTable, Task] = {}
+        self._slots: list[Start] = []
+        self._looking: dict[ConsumedTable, Start] = {}
+        #: What is asked beside who waits for it, and the heart.
+        self._asked: Start | None = None
+        self._beating: Start | None = None
         self._looked: list[ConsumedTable] = []
         self._beats = 0
         self._hurry = False
@@ -94,9 +99,16 @@ class Consuming:
             NoStream: A table has no stream.
             DynattrsError: As the service refused something.
         """
-        yield from self._verbs.with_table(self._beat)
-        heart = yield Start(self._heart(), apart=True)
         try:
+            yield from self._beside(self._verbs.with_table(self._beat))
+        except (Exception, GeneratorExit):
+            raise
+        except BaseException:
+            yield from self._farewell_after(self._asked)
+            raise
+        self._beating = Start(self._heart(), apart=True)
+        try:
+            yield from _begun(self._beating)
             yield from self._rounds()
         except GeneratorExit:
             raise
@@ -104,24 +116,47 @@ class Consuming:
             self._failures.insert(0, error)
             self._shards.cancelling = True
             for each in (*self._slots, *self._looking.values()):
-                each.cancel()  # under asyncio: the handlers that are awaited
+                if each.task is not None:
+                    each.task.cancel()  # under asyncio: the handlers that are awaited
         self._shards.leave_all()
         try:
-            for each in (*self._slots, *self._looking.values()):
-                yield from _over(each)
+            # A lease that is being taken is one of ours before anything is left.
+            yield from _over(self._asked)
+            for start in (*self._slots, *self._looking.values()):
+                yield from _over(start)
             try:
                 yield from self._take_turns()  # what no other one has left
             except Exception as error:  # a fault of ours
                 self._failed(error)
             self._shards.cancelling = True
-            heart.cancel()
-            yield from _over(heart)
+            if self._beating.task is not None:
+                self._beating.task.cancel()
+            yield from _over(self._beating)
             yield from self._farewell()
             if self._failures:
                 raise self._failures[0]
         finally:
             self._over = True  # also where a second interruption has left shards to their time
             self._failures = []  # an error in what its frames hold is a cycle
+
+    def _beside(self, flow: Flow[R]) -> Flow[R]:
+        """What *flow* gives, which goes on where an interruption strikes who waits for it: a request that it
+        has sent may be done later, and what it has taken is known then.
+        """
+        self._asked = Start(flow, apart=True)
+        task = yield from _begun(self._asked)
+        try:
+            result: R = yield Wait(task)
+            return result
+        finally:
+            if task.done():
+                self._asked = None
+
+    def _farewell_after(self, asked: Start | None) -> Flow[None]:
+        """Nothing was begun but that."""
+        yield from _over(asked)
+        with contextlib.suppress(DynattrsError):  # there may be no table yet
+            yield from self._farewell()
 
     # --- Rounds -------------------------------------------------------------------------------
 
@@ -134,7 +169,7 @@ class Consuming:
                 del self._looking[self._looked.pop()]
             try:
                 for table in self._tables:
-                    yield from self._round(table)
+                    yield from self._beside(self._round(table))
             except PASSING as error:
                 _log.warning("consumer %r looks again in a moment: %s", self._options.name, error)
             yield from self._wait(now + self._options.lease / _ROUNDS)
@@ -163,7 +198,8 @@ class Consuming:
         consumers = {each for each in found.members if each not in gone}
         todo = moves(self._me, shards, consumers)
         if table not in self._looking and table.is_due(found, len(consumers | {self._me})):
-            self._looking[table] = yield Start(self._look(table, found), apart=True)
+            self._looking[table] = looking = Start(self._look(table, found), apart=True)
+            yield from _begun(looking)
         for key in todo.take:
             yield from self._take(table, found.leases[key])
         for key in todo.give:
@@ -217,8 +253,10 @@ class Consuming:
             held, table, reader, position, now, handled=item.handled, at=item.at
         )  # fmt: skip
         _log.info("consumer %r reads shard %s", self._options.name, item.shard)
-        self._options.tell(ShardTaken(table.table, item.shard, item.fence, lease.owner))
-        self._shards.add(shard)
+        try:
+            self._options.tell(ShardTaken(table.table, item.shard, item.fence, lease.owner))
+        finally:  # `sys.exit` in a listener too leaves it in order
+            self._shards.add(shard)
 
     def _ask(self, lease: ShardLease, wanted: str | None) -> Flow[None]:
         """Ask the holder for a lease, or say that it stays."""
@@ -232,7 +270,8 @@ class Consuming:
 
     def _more_slots(self) -> Flow[None]:
         while len(self._slots) < min(self._options.workers, len(self._shards)):
-            self._slots.append((yield Start(self._slot(), apart=True)))
+            self._slots.append(slot := Start(self._slot(), apart=True))
+            yield from _begun(slot)
 
     def _slot(self) -> Flow[None]:
         """Take turns, beside the rounds: whatever ends it, `sys.exit` in a handler too, ends the consumer."""
@@ -368,10 +407,22 @@ class Consuming:
                 yield from self._verbs._delete(Member, key, when=None, returning=False)
 
 
-def _over(task: Task) -> Flow[None]:
-    """Wait until a task is over, whatever came of it."""
+def _begun(start: Start) -> Flow[Task]:
+    """Start something; where an error comes instead and it has not begun, it will not."""
     try:
-        yield Wait(task)
+        task: Task = yield start
+    except BaseException as error:
+        start.task = begun(start, error)
+        raise
+    return task
+
+
+def _over(start: Start | None) -> Flow[None]:
+    """Wait until what was started is over, whatever came of it."""
+    if start is None or start.task is None:
+        return
+    try:
+        yield Wait(start.task)
     except GeneratorExit:
         raise
     except Exception:

@@ -266,10 +266,10 @@ class Turns:
         return found
 
     def _saved(self, shard: HeldShard) -> None:
-        if shard.unsaved:
-            self._options.tell(Checkpointed(shard.name, shard.shard, shard.unsaved))
-        shard.handled += shard.unsaved
-        shard.unsaved, shard.saved_at = 0, self._now()
+        saved, shard.unsaved, shard.saved_at = shard.unsaved, 0, self._now()
+        shard.handled += saved
+        if saved:  # told last: `sys.exit` in a listener leaves what is written down as it is
+            self._options.tell(Checkpointed(shard.name, shard.shard, saved))
 
     def _save(self, shard: HeldShard) -> Flow[None]:
         if (yield from self._leasing.write(shard.held, *self._standing(shard))):
@@ -285,8 +285,8 @@ class Turns:
                 remove(ShardLease.wanted),
             ]
         if (yield from self._leasing.write(shard.held, *actions, free=True)):
-            self._saved(shard)
             shard.left = why
+            self._saved(shard)
 
 
 def lag_of(shard: HeldShard, environment: Environment) -> timedelta:
