@@ -15,10 +15,11 @@ import pathlib
 import typing
 import uuid
 from decimal import Decimal
-from typing import Annotated, Any, Literal, NamedTuple, NewType, Optional, Union
+from typing import Annotated, Any, Generic, Literal, NamedTuple, NewType, Optional, TypeVar, Union
 
 import attrs
 import pytest
+from typing_extensions import TypeAliasType
 
 from dynattrs import mapper, model, partition_key
 from dynattrs.errors import MappingError, ModelError
@@ -802,3 +803,42 @@ def test_recursive_aliases_work() -> None:
     exec("type Tree = int | dict[str, Tree] | list[Tree] | None", names)
     type_, value = names["Tree"], {"a": [1, {"b": None}]}
     assert read(type_, stored(type_, value)) == value
+
+
+A, B = TypeVar("A"), TypeVar("B")
+Swapped: Any = TypeAliasType("Swapped", dict[B, list[A]], type_params=(A, B))
+Same: Any = TypeAliasType("Same", A, type_params=(A,))
+Both: Any = TypeAliasType("Both", tuple[Swapped[A, str], Same[A]], type_params=(A,))
+
+
+@pytest.mark.parametrize(
+    ("type_", "same"),
+    [
+        (Swapped[dt.date, str], dict[str, list[dt.date]]),
+        (Same[uuid.UUID], uuid.UUID),
+        (Both[int], tuple[dict[str, list[int]], int]),
+        (Same[int] | None, int | None),
+        (list[Same[Swapped[int, str]]], list[dict[str, list[int]]]),
+    ],
+)
+def test_a_type_by_a_name_of_its_own_takes_arguments(type_: Any, same: Any) -> None:
+    values = {
+        dict[str, list[dt.date]]: {"a": [dt.date(2026, 1, 2)]},
+        uuid.UUID: uuid.UUID(int=7),
+        tuple[dict[str, list[int]], int]: ({"a": [1]}, 2),
+        int | None: 3,
+        list[dict[str, list[int]]]: [{"a": [1]}],
+    }
+    item = stored(same, values[same])
+
+    assert stored(type_, values[same]) == item
+    assert read(type_, item) == values[same]
+
+
+def test_a_field_of_a_generic_class_has_a_named_type_of_its_argument() -> None:
+    @attrs.define
+    class Box(Generic[A]):
+        content: Swapped[A, str]
+
+    box = Box({"a": [dt.date(2026, 1, 2)]})
+    assert read(Box[dt.date], stored(Box[dt.date], box)) == box

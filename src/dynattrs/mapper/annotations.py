@@ -17,7 +17,7 @@ import attrs
 from dynattrs import limits
 from dynattrs.errors import ModelError
 from dynattrs.mapper import scalars
-from dynattrs.mapper.hints import is_class
+from dynattrs.mapper.hints import is_class, unaliased
 
 if TYPE_CHECKING:
     from dynattrs.mapper.codec import Codec
@@ -158,7 +158,7 @@ def is_ours(type_: Any) -> bool:
         return True
     if is_class(type_) and (type_ in scalars.PLAIN or issubclass(type_, enum.Enum)):
         return True
-    if hasattr(type_, "__supertype__") or type(type_).__name__ == "TypeAliasType":
+    if hasattr(type_, "__supertype__") or unaliased(type_) is not None:
         return True
     origin = get_origin(type_)
     if origin in (Annotated, typing.Literal, *UNIONS):

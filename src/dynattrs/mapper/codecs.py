@@ -71,7 +71,7 @@ from dynattrs.mapper.codec import (
     under,
 )
 from dynattrs.mapper.forgetful import ForgetfulConverter
-from dynattrs.mapper.hints import field_types, is_class
+from dynattrs.mapper.hints import field_types, is_class, unaliased
 from dynattrs.mapper.placeholders import Placeholder
 from dynattrs.mapper.redefinitions import let_go, mentioning
 from dynattrs.quoting import quoted
@@ -256,8 +256,8 @@ class Codecs(ForgetfulConverter):
             return self.codec(type_.__bound__ if type_.__bound__ is not None else Any)
         if hasattr(type_, "__supertype__"):
             return self.codec(type_.__supertype__)
-        if type(type_).__name__ == "TypeAliasType":
-            return self.codec(type_.__value__)
+        if (named := unaliased(type_)) is not None:
+            return self.codec(named)
         origin, arguments = get_origin(type_), get_args(type_)
         if origin is Annotated:
             return marks.marked_codec(self, type_)

@@ -196,3 +196,16 @@ def substitute(hint: Any, bound: Mapping[Any, Any]) -> Any:
     if parameters and not is_class(hint):
         return hint[tuple(substitute(parameter, bound) for parameter in parameters)]
     return hint
+
+
+def unaliased(type_: Any) -> Any:
+    """What a type by a name of its own stands for, `type Tags = …` or `Pairs[int]`; None of any other."""
+    if type(type_).__name__ == "TypeAliasType":
+        return type_.__value__
+    origin = get_origin(type_)
+    if type(origin).__name__ != "TypeAliasType":
+        return None
+    # In the order of the name's own parameters, which may be another one inside.
+    return substitute(
+        origin.__value__, dict(zip(origin.__type_params__, get_args(type_), strict=False))
+    )

@@ -23,7 +23,7 @@ import attrs
 from dynattrs.mapper.annotations import UNIONS, Json
 from dynattrs.mapper.codec import Refused, show
 from dynattrs.mapper.defaults import own_default
-from dynattrs.mapper.hints import is_class
+from dynattrs.mapper.hints import is_class, unaliased
 
 # To checkers the arguments of these are types that they know.
 _ANNOTATED: Final[Any] = Annotated
@@ -237,9 +237,9 @@ def _translated(type_: Any, values: bool) -> Any:
         return _ANNOTATED[Any, Json]
     if is_class(type_) and issubclass(type_, enum.Enum):
         return _ANNOTATED[type_, ByValue] if values else type_
-    if type(type_).__name__ == "TypeAliasType" and not get_args(type_):
-        inner = _translated(type_.__value__, values)
-        return type_ if inner == type_.__value__ else inner
+    if (named := unaliased(type_)) is not None:
+        inner = _translated(named, values)
+        return type_ if inner == named else inner
     origin, arguments = get_origin(type_), get_args(type_)
     if origin is typing.Literal:
         members = any(isinstance(each, enum.Enum) for each in arguments)

@@ -53,7 +53,7 @@ from dynattrs.mapper.annotations import (
     is_typed_dict,
     show_type,
 )
-from dynattrs.mapper.hints import is_class
+from dynattrs.mapper.hints import is_class, unaliased
 from dynattrs.models.pydantic_limits import as_limits
 from dynattrs.models.pydantic_refusals import said, wrong
 
@@ -116,8 +116,8 @@ def rewritten(type_: Any, classes: Classes) -> Any:
         return type_
     if getattr(origin, "_name", getattr(origin, "__name__", "")) in WRAPPERS:
         return rewritten(arguments[0], classes)
-    if type(origin).__name__ == "TypeAliasType":
-        return rewritten(origin.__value__[arguments], classes)
+    if (named := unaliased(type_)) is not None:
+        return rewritten(named, classes)
     if _has_fields(origin):
         return _ANNOTATED[Any, Form(lambda handler: classes.of(type_))]
     if is_typed_dict(origin):
@@ -296,8 +296,8 @@ class Alike(TypeError):
 def _text(type_: Any) -> Literal["any", "some", "number"] | None:
     """Whether a type is text in JSON: any text, of some form, or what may as well be a number."""
     type_ = getattr(type_, "__supertype__", type_)
-    if type(type_).__name__ == "TypeAliasType":
-        return _text(type_.__value__)
+    if (named := unaliased(type_)) is not None:
+        return _text(named)
     if get_origin(type_) is Annotated:
         inner, *marks = get_args(type_)
         return None if any(hasattr(mark, _HOOK) for mark in marks) else _text(inner)
