@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import functools
 import gc
 import json
 import sys
@@ -240,6 +241,63 @@ def test_what_is_taken_is_counted_once_wherever_an_interruption_strikes(keys: An
         places = sorted(each.place for each in buffer._every())
         assert len(set(places)) == len(set(keys))
     assert interrupted
+
+
+@pytest.mark.parametrize("wanted", [False, True], ids=["no hook", "a hook"])
+@pytest.mark.parametrize("listened", [False, True], ids=["in silence", "with progress"])
+def test_what_is_stored_is_not_given_up_wherever_an_interruption_strikes(
+    listened: bool, wanted: bool
+) -> None:
+    """`send` gives up what is in flight when an interruption reaches it."""
+    told: list[int] = []
+    heard: list[Progress] = []
+
+    def in_flight() -> tuple[Buffer, list[Write]]:
+        told.clear()
+        buffer = Buffer(heard.append if listened else None)
+        for number in range(5):
+            each = write(number)
+            if listened:
+                each.acknowledged = functools.partial(told.append, number)
+            buffer.add(each)
+        return buffer, buffer.take(whole=False)
+
+    def acknowledge(step: int) -> tuple[Buffer, BaseException | None]:
+        buffer, batch = in_flight()
+        try:
+            with interrupting(step):
+                buffer.acknowledge(batch, 1.0, wanted=wanted)
+        except KeyboardInterrupt as error:
+            buffer.fail(batch, error)
+            return buffer, error
+        return buffer, None
+
+    def interrupting(step: int) -> InterruptAt:
+        nonlocal interruption
+        interruption = InterruptAt(step)
+        return interruption
+
+    interruption = InterruptAt(-1)
+    acknowledge(-1)
+    outcomes: set[int] = set()
+    for step in range(1, -interruption.left):
+        buffer, error = acknowledge(step)
+        failed = buffer.failures()
+        saved, _, given_up = buffer.take_counts()
+
+        assert saved + given_up == 5, step
+        assert len(failed) == given_up == (0 if saved else 5), step
+        assert not len(buffer), step
+        flushed = buffer.ledger.take_objects()
+        assert flushed is None if not (wanted or failed) else flushed is not None
+        if flushed is not None:
+            assert len(flushed.saved) == saved * wanted, step
+        if listened:
+            assert set(told) == set(range(saved)), step
+            assert (heard[-1].stored, heard[-1].failed) == (saved, given_up), step
+        if error is not None:
+            outcomes.add(saved)
+    assert outcomes == {0, 5}
 
 
 # --- Transactions --------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import operator
 import threading
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping
 from itertools import chain
 from typing import Any, Final
 
@@ -27,6 +27,7 @@ from dynattrs.operations.writing.failures import (
     superseded_of,
     unsent_of,
 )
+from dynattrs.operations.writing.landing import Landing, not_counted, of_key, that_hold, without
 from dynattrs.operations.writing.lanes import Lane, Laned, Lanes
 from dynattrs.operations.writing.ledger import Ledger, Progress
 from dynattrs.schema.table import AttributeMap
@@ -85,21 +86,11 @@ def write_by_key(
 # such a loop (python/cpython#108214), and the lock would stay held.
 
 
-def _tell(done: list[Write]) -> None:
-    for write in done:
-        if write.acknowledged is not None:
-            write.acknowledged()
-
-
 def _remove(in_flight: dict[Hashable, Write], writes: Iterable[Write]) -> None:
     for write in writes:
         found = in_flight.pop(write.identity, None)
         if found is not write and found is not None:  # a later one of its key
             in_flight[write.identity] = found
-
-
-def _of_key(key: Hashable, places: list[dict[Hashable, Write]]) -> list[Write]:
-    return [writes[key] for writes in places if key in writes]
 
 
 def _not_done(tasks: list[Task]) -> list[Task]:
@@ -130,6 +121,8 @@ class Buffer(Laned[Write]):
     _given_up: int = field(default=0, init=False)
     #: Writes that were saved, deleted and given up since listeners were told.
     _counts: tuple[int, int, int] = field(default=(0, 0, 0), init=False)
+    #: Writes that are counted as stored and have not left it.
+    _landing: list[Landing] = field(factory=list, init=False)
     #: Whether there is anything for `failures` or `is_hopeless` to tell.
     has_failures: bool = field(default=False, init=False)
     #: Whether failures were taken that are in no report yet.
@@ -156,7 +149,7 @@ class Buffer(Laned[Write]):
         self._failures, self._superseded, self.raised = Failures(), [], None
         self._dropped, self.has_failures = self._places, False
         self._stored = self._replaced = self._given_up = 0
-        self._counts = 0, 0, 0
+        self._counts, self._landing = (0, 0, 0), []
         self.senders, self.ledger = set(), Ledger()
 
     def __len__(self) -> int:
@@ -270,7 +263,7 @@ class Buffer(Laned[Write]):
     def held(self, key: Hashable) -> list[Write]:
         """The writes to this key that are not acknowledged yet."""
         with self._lock:
-            return _of_key(key, self._places_of_writes())
+            return of_key(key, self._places_of_writes())
 
     def holds_table(self, table: str) -> bool:
         with self._lock:
@@ -386,34 +379,55 @@ class Buffer(Laned[Write]):
         """The service has stored *done*. Hooks that are *wanted* for it are to have the objects."""
         if not done:
             return
+        landing = Landing(done, now, wanted)
         saved = [*map(_action_of, done)].count("save")
-        quiet = self.on_progress is None and not any(map(_acknowledged_of, done))
-        if wanted:
-            self.ledger.stored(done)
+        deleted = len(done) - saved
         with self._lock:
             # Before they leave the buffer: a flush that has waited for them tells of them.
-            self._count(saved, len(done) - saved, 0)
+            stored, before, counts = self._stored, self._landing, self._counts
             if self.on_progress is not None:
-                self._stored += sum(map(self._flies, done))
-            self.last_success = max(self.last_success, now)
-            if self.has_failures:
-                self._failures.stored(done)
-            if self.raised is not None:
-                self.raised.stored(done)
-            if quiet:
+                stored += sum(map(self._flies, done))
+            # All or nothing, as in `_put`: what is counted as stored is not given up.
+            self._counts = counts[0] + saved, counts[1] + deleted, counts[2]
+            self._stored, self._landing = stored, [*before, landing]
+            self._settle(landing)
+            if self.on_progress is None and not any(map(_acknowledged_of, done)):
                 _remove(self._in_flight, done)
+                self._landing = before
                 self._tell()
                 return
         # They land last: who waits for them finds versions moved and progress told.
         try:
-            _tell(done)
+            landing.tell()
             self._report()
-        finally:
-            self._land(done)
+        except Exception:
+            self._land(landing)
+            raise
+        self._land(landing)
 
-    def _count(self, saved: int, deleted: int, failed: int) -> None:
-        before = self._counts
-        self._counts = before[0] + saved, before[1] + deleted, before[2] + failed
+    def _settle(self, landing: Landing) -> None:
+        if landing.wanted:
+            self.ledger.stored(landing)
+        self.last_success = max(self.last_success, landing.now)
+        if self.has_failures:
+            self._failures.stored(landing.writes)
+        if self.raised is not None:
+            self.raised.stored(landing.writes)
+
+    def _let_land(self, landing: Landing) -> None:
+        """Do what an interruption has kept from being done."""
+        with self._lock:
+            self._settle(landing)
+        try:
+            landing.tell()
+        finally:
+            self._land(landing)
+
+    def _land(self, landing: Landing) -> None:
+        with self._lock:
+            _remove(self._in_flight, landing.writes)
+            self._landing = without(self._landing, landing)
+            self._tell()
 
     def take_counts(self) -> tuple[int, int, int]:
         """How many were saved, deleted and given up, for listeners, once."""
@@ -421,8 +435,10 @@ class Buffer(Laned[Write]):
             counts, self._counts = self._counts, (0, 0, 0)
             return counts
 
-    def fail(self, writes: Iterable[Write], cause: BaseException) -> None:
-        """Give up on *writes*, and remember why. A newer write to the same key stands."""
+    def fail(self, writes: Collection[Write], cause: BaseException) -> None:
+        """Give up on *writes*, and remember why. A newer write to the same key stands, and what is stored."""
+        for landing in that_hold(self._landing, writes):
+            self._let_land(landing)
         with self._lock:
             given_up = list(filter(self._flies, writes))
             for write in given_up:
@@ -432,7 +448,9 @@ class Buffer(Laned[Write]):
         try:
             self._report()
         finally:
-            self._land(given_up)
+            with self._lock:
+                _remove(self._in_flight, given_up)
+                self._tell()
 
     def _report(self) -> None:
         if self.on_progress is None:
@@ -450,11 +468,6 @@ class Buffer(Laned[Write]):
 
     def _flies(self, write: Write) -> bool:
         return self._in_flight.get(write.identity) is write
-
-    def _land(self, writes: list[Write]) -> None:
-        with self._lock:
-            _remove(self._in_flight, writes)
-            self._tell()
 
     def is_abandoned(self) -> bool:
         return self.abandoned is not None
@@ -479,7 +492,7 @@ class Buffer(Laned[Write]):
         """
         with self._lock:
             waiting = self._in_flight.values(), self._pending.values(), self.lanes.clear()
-            left = {id(each): each for writes in waiting for each in writes}
+            left = not_counted(waiting, self._landing)
             for write in left.values():
                 self._failures.left(write, cause)
             self._waiting.clear()
@@ -532,7 +545,8 @@ class Buffer(Laned[Write]):
             taken = self._failures.take(self._keys())
             self.has_failures = bool(self._failures)
             unsent, superseded = unsent_of(taken), superseded_of(taken)
-            self._count(0, 0, len(unsent))
+            saved, deleted, failed = self._counts
+            self._counts = saved, deleted, failed + len(unsent)
         self._superseded += superseded
         self.ledger.gave_up(unsent, superseded)
         return taken

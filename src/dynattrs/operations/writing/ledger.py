@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import operator
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Final, Protocol
 
 from dynattrs.errors import Unsent
 from dynattrs.late_classes import define, field, frozen
 from dynattrs.models.hooks import Flushed
 from dynattrs.operations.writing.failures import given
+from dynattrs.operations.writing.landing import Landing
 
 #: How many objects are kept for `after_flush` before it is called: memory stays bounded also while a
 #: generator of millions is saved.
 PORTION_OBJECTS: Final = 1000
 #: The same in bytes of what is stored.
 PORTION_BYTES: Final = 16 * 1024 * 1024
+
+
+_size_of: Final = operator.attrgetter("size")
 
 
 class Told(Protocol):
@@ -57,6 +62,13 @@ class Progress:
         return self.stored + self.replaced + self.failed
 
 
+def _added(objects: Mapping[str, list[Any]], writes: Iterable[Told]) -> dict[str, list[Any]]:
+    found = {action: [*known] for action, known in objects.items()}
+    for write in writes:
+        found.setdefault(write.action, []).append(given(write.obj))
+    return found
+
+
 @define(eq=False, repr=False)
 class Ledger:
     """What became of the writes of a buffer, and hooks were not told of yet. Safe between threads."""
@@ -70,14 +82,16 @@ class Ledger:
     _bytes: int = field(default=0, init=False)
     _held: int = field(default=0, init=False)
 
-    def stored(self, writes: Iterable[Told]) -> None:
-        """Remember what the service has acknowledged: a hook wants it."""
+    def stored(self, landing: Landing) -> None:
+        """Remember what the service has acknowledged, once: a hook wants it."""
         with self._lock:
-            self.holds = True
-            for write in writes:
-                self._objects.setdefault(write.action, []).append(given(write.obj))
-                self._bytes += write.size
-                self._held += 1
+            if landing.wanted:
+                objects = _added(self._objects, landing.writes)
+                size = self._bytes + sum(map(_size_of, landing.writes))
+                held = self._held + len(landing.writes)
+                # All or nothing: an interruption strikes at calls, and at the ends of loops.
+                self._objects, self._bytes, self._held = objects, size, held
+                self.holds, landing.wanted = True, False
 
     def gave_up(self, unsent: list[Unsent], superseded: list[Unsent]) -> None:
         """Remember what was given up, and what of that does not matter any more."""
