@@ -7,6 +7,7 @@ import json
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 from unittest import mock
@@ -106,6 +107,8 @@ class ScriptedServer:
         self.script: list[Any] = []
         self.answer: Answer = lambda _: reply()
         self.connections = 0
+        #: How many seconds 64 KB of a request's body take.
+        self.pace = 0.0
         self._open: list[socket.socket] = []
         self._threads: list[threading.Thread] = []
         self._lock = threading.Lock()
@@ -163,8 +166,27 @@ class ScriptedServer:
         headers = {name.lower(): value for name, _, value in lines}
         path = first.split()[1].decode()
         url = path if path.startswith("http") else f"http://{headers['host']}{path}"
-        body = stream.read(int(headers.get("content-length", 0)))
+        body = b"".join(self._body(stream, int(headers.get("content-length", 0))))
         return Received(url, headers, tuple(name.lower() for name, *_ in lines), body, number)
+
+    def _body(self, stream: Any, length: int) -> Iterator[bytes]:
+        while length and (part := stream.read(min(length, 65536) if self.pace else length)):
+            yield part
+            length -= len(part)
+            time.sleep(self.pace)
+
+    def slow_down(self, seconds: float, *connections: socket.socket) -> None:
+        """Take so many seconds for 64 KB of a request.
+
+        Args:
+            seconds: How many.
+            connections: Those there are, of which either side holds no more than that from now on.
+        """
+        self.pace = seconds
+        # What TLS has wrapped is open under another object.
+        for each in [each for each in (*connections, *self._open) if each.fileno() >= 0]:
+            for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):
+                each.setsockopt(socket.SOL_SOCKET, option, 65536)
 
     def hang_up(self) -> None:
         """Close all connections, as a server does with those that were idle for long."""

@@ -42,6 +42,7 @@ from aiobotocore.session import get_session
 
 from dynattrs.aio import AsyncSession
 from dynattrs.wire.async_connections import Places
+from dynattrs.wire.fast_requests import in_pieces
 
 #: For tests of what TLS does in another way.
 tls_too = pytest.mark.parametrize("server", [False, True], indirect=True, ids=["plain", "tls"])
@@ -443,6 +444,30 @@ def test_a_call_timeout_ends_what_drips(server: ScriptedServer, run: Any):
     run(main)
 
 
+@tls_too
+def test_a_large_request_may_take_longer_than_each_part_of_it(server: ScriptedServer, run: Any):
+    things = [Thing(f"t{number}", bytes(290_000)) for number in range(5)]
+
+    async def main() -> None:
+        async with learned(server, read_timeout=0.2) as (session, client):
+            for each in (things[:1], things[:1], things):
+                if each is things:
+                    await all_given_back(client)
+                    server.slow_down(0.012, *socks_of(client))
+                async with session.transaction() as t:
+                    for thing in each:
+                        t.save(thing)
+            assert len(server.received) == 3
+            assert session.stats.direct == 2
+
+    def socks_of(client: Any) -> list[Any]:
+        idle = [each for kept in connector_of(client)._conns.values() for each, _ in kept]
+        return [each.transport.get_extra_info("socket") for each in idle]
+
+    run(main)
+
+
+@tls_too
 def test_a_server_that_answers_before_it_has_read_all_is_not_used_again(
     server: ScriptedServer, run: Any
 ):
@@ -468,7 +493,8 @@ def test_a_server_that_answers_before_it_has_read_all_is_not_used_again(
             assert connections.can_reach(request.url)
             # The server reads of it what its length says, and no more.
             server.script = [early()]
-            raw = (*request.raw(), b" " * 30_000_000)
+            pieces = in_pieces(b" " * 30_000_000)
+            raw = (*request.raw(), *pieces)
             long: Any = types.SimpleNamespace(pattern=request.pattern, raw=lambda: raw)
             received = await connections.send(long, Attempts())
             assert received.status == 200

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
@@ -107,11 +108,12 @@ def get(session: Session, times: int = 1) -> Thing | None:
     return found
 
 
-def learned(client: Any, server: ScriptedServer) -> Session:
+def learned(client: Any, server: ScriptedServer, **options: Any) -> Session:
     """A session that has seen botocore make the requests that the tests make, and has forgotten
     to count them.
     """
-    session = Session(client=client, clock=lambda: datetime(2026, 11, 25, tzinfo=timezone.utc))
+    today = datetime(2026, 11, 25, tzinfo=timezone.utc)
+    session = Session(client=client, clock=lambda: today, **options)
     session.get(Thing, "a")
     session.save(Thing("a"))
     session.update(Thing, "a", set_(Thing.count, 1), upsert=True, returns=None)
@@ -119,6 +121,14 @@ def learned(client: Any, server: ScriptedServer) -> Session:
     session.stats.direct = 0
     session.stats.requests.clear()
     return session
+
+
+def idle_connection(session: Session, server: ScriptedServer) -> Any:
+    """The one that is idle."""
+    shortcut: Any = session._driver.wire._fast
+    pool = shortcut._connections._manager.connection_from_url(server.url).pool
+    (idle,) = [each for each in pool.queue if each is not None]
+    return idle
 
 
 # --- Taken --------------------------------------------------------------------------------------
@@ -796,7 +806,7 @@ def test_a_plain_put_whose_connection_was_lost_is_connection_failed_and_uncertai
 def test_a_reply_that_does_not_come_in_time_is_a_timeout(
     server: ScriptedServer, make_client: Any
 ) -> None:
-    session = learned(make_client(read_timeout=0.3), server)
+    session = learned(make_client(read_timeout=0.2), server)
     server.script = [SILENCE]
 
     with pytest.raises(ConnectionFailed) as caught:
@@ -805,6 +815,44 @@ def test_a_reply_that_does_not_come_in_time_is_a_timeout(
     assert isinstance(caught.value.__cause__, botocore.exceptions.ReadTimeoutError)
     assert len(server.received) == 1
     assert get(session) is None  # over another connection
+
+
+@tls_too
+def test_a_large_request_may_take_longer_than_each_part_of_it(
+    server: ScriptedServer, make_client: Callable[..., Any]
+) -> None:
+    session = learned(make_client(read_timeout=0.2), server)
+    things = [Thing(f"t{number}", bytes(290_000)) for number in range(5)]
+    for each in (things[:1], things[:1], things):
+        if each is things:
+            server.slow_down(0.012, idle_connection(session, server).sock)
+        with session.transaction() as t:
+            for thing in each:
+                t.save(thing)
+
+    assert len(server.received) == 3
+    assert session.stats.direct == 2
+
+
+@tls_too
+def test_a_large_request_takes_no_longer_than_the_call_may(
+    server: ScriptedServer, make_client: Callable[..., Any]
+) -> None:
+    short = timedelta(seconds=0.3)
+    session = learned(make_client(), server, call_timeout=short, deadline=short)
+    things = [Thing(f"t{number}", bytes(290_000)) for number in range(10)]
+    for _ in range(2):
+        with session.transaction() as t:
+            t.save(things[0])
+    server.slow_down(0.03, idle_connection(session, server).sock)
+
+    began = time.monotonic()
+    with pytest.raises(OutcomeUnknown) as caught, session.transaction() as t:
+        for thing in things:
+            t.save(thing)
+
+    assert time.monotonic() - began < 1
+    assert "call_timeout" in str(caught.value.__cause__)
 
 
 def test_a_damaged_reply_is_asked_for_again(server: ScriptedServer, client: Any) -> None:
@@ -1014,9 +1062,7 @@ def test_an_interrupted_call_leaves_no_half_read_connection(
 ) -> None:
     session = learned(client, server)
     whole = reply(ITEM)
-    shortcut: Any = session._driver.wire._fast
-    (idle,) = [each for each in shortcut._connections._manager.connection_from_url(server.url).pool.queue
-               if each is not None]  # fmt: skip
+    idle = idle_connection(session, server)
 
     class Interrupted:
         """A socket whose reader is interrupted between two pieces."""
@@ -1049,9 +1095,7 @@ def test_a_large_request_that_is_interrupted_after_its_head_is_not_made(
 ) -> None:
     session = learned(client, server)
     session.save(Thing("a"))
-    shortcut: Any = session._driver.wire._fast
-    (idle,) = [each for each in shortcut._connections._manager.connection_from_url(server.url).pool.queue
-               if each is not None]  # fmt: skip
+    idle = idle_connection(session, server)
     before = len(server.received)
 
     class Interrupted:

@@ -355,8 +355,8 @@ class _Held(asyncio.BufferedProtocol, asyncio.Protocol):
     """
 
     __slots__ = (
-        "_connection", "_has_more", "_more", "_reading", "_reply", "_room", "_theirs", "_timeout",
-        "_transport", "loop", "rested", "until",
+        "_connection", "_has_more", "_is_full", "_more", "_reading", "_reply", "_room", "_theirs",
+        "_timeout", "_transport", "_unsent", "loop", "rested", "until",
     )  # fmt: skip
 
     def __init__(self, connection: Any, loop: asyncio.AbstractEventLoop, room: memoryview) -> None:
@@ -374,24 +374,35 @@ class _Held(asyncio.BufferedProtocol, asyncio.Protocol):
         self._reading: Generator[int, bytes, Reply] | None = None
         #: Whether anything has come in that belongs to no request.
         self._more = False
+        #: What of the request waits until the transport has sent more of the rest.
+        self._unsent: deque[bytes | memoryview] = deque()
+        self._is_full = False
         # What is still there when its loop is over must not be told of as forgotten.
         foreign.AIO_PROTOCOL.replace(connection, None)
         transport.set_protocol(self)
 
-    def ask(self, request: Iterable[bytes], timeout: float | None) -> asyncio.Future[Reply]:
+    def ask(
+        self, request: Iterable[bytes | memoryview], timeout: float | None
+    ) -> asyncio.Future[Reply]:
         """Send a request; what is given is done with the reply.
 
         Args:
             request: What is sent, in parts.
-            timeout: How many seconds a piece of the reply may take.
+            timeout: How many seconds a part of the request, or a piece of the reply, may take.
         """
         self._timeout = timeout
         self._reading = None
         self._reply = reply = self.loop.create_future()
-        for part in request:
-            self._transport.write(part)
-        self._go_on()
+        self._unsent.extend(request)
+        self._write()
         return reply
+
+    def _write(self) -> None:
+        unsent = self._unsent
+        # Writing may fill the transport, or make room in it, before it returns.
+        while unsent and not self._is_full:
+            self._transport.write(unsent.popleft())
+        self._go_on()
 
     def is_usable(self) -> bool:
         """Whether a request may be sent: what has come in unasked for would be taken for its reply."""
@@ -399,7 +410,7 @@ class _Held(asyncio.BufferedProtocol, asyncio.Protocol):
 
     def is_clean(self) -> bool:
         """Whether all of the request was taken, and nothing has come in after the reply."""
-        return not (self._more or self._transport.get_write_buffer_size())
+        return not (self._more or self._unsent or self._transport.get_write_buffer_size())
 
     def is_waiting(self) -> bool:
         return self._reply is not None and not self._reply.done()
@@ -418,7 +429,7 @@ class _Held(asyncio.BufferedProtocol, asyncio.Protocol):
             answered: Whether a reply has come in, so that none is still to come.
         """
         transport = self._transport
-        unsent = transport.get_write_buffer_size()
+        unsent = self._unsent or transport.get_write_buffer_size()
         connection = self._let_go()
         if not answered or unsent:
             transport.abort()  # `close` would wait until all is sent
@@ -462,11 +473,13 @@ class _Held(asyncio.BufferedProtocol, asyncio.Protocol):
             self._go_on()
 
     def pause_writing(self) -> None:
+        self._is_full = True
         self._theirs.pause_writing()
 
     def resume_writing(self) -> None:
+        self._is_full = False
         self._theirs.resume_writing()
-        self._go_on()
+        self._write()
 
     def _go_on(self) -> None:
         if self._timeout is not None:

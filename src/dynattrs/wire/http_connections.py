@@ -178,9 +178,12 @@ class Connection:
         try:
             sock, timeout = self._connection.sock, self._timeout
             _limit(sock, timeout if until is None else _patience(timeout, until))
-            raw = request.raw()
+            first, *others = request.raw()
             self.is_begun = True
-            for part in raw:
+            sock.sendall(first)
+            for part in others:
+                if until is not None:
+                    _limit(sock, _patience(timeout, until))
                 sock.sendall(part)
             self._until = self._late_at = until
             if timeout is not None:
