@@ -172,6 +172,7 @@ def test_what_is_no_http_is_a_lost_connection(server: ScriptedServer, run: Any):
     run(main)
 
 
+@tls_too
 def test_a_reply_that_only_the_end_of_its_connection_ends_is_read(server: ScriptedServer, run: Any):
     whole = reply(ITEM, Content_Length=None)
 

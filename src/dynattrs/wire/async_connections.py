@@ -491,9 +491,11 @@ class _Held(asyncio.BufferedProtocol, asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         reply = self._reply
         if reply is not None and not reply.done():
-            reply.set_exception(
-                exc if isinstance(exc, OSError) else Malformed("the connection was closed")
-            )
+            if exc is None:  # uvloop says nothing else of an end that TLS has not announced
+                self.eof_received()
+            else:
+                lost = Malformed("the connection was closed")
+                reply.set_exception(exc if isinstance(exc, OSError) else lost)
         self._theirs.connection_lost(exc)
 
 
