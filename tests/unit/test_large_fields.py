@@ -9,6 +9,7 @@ import pickle
 import threading
 import time
 from collections.abc import Iterator
+from concurrent import futures
 from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated, Any
 
@@ -518,6 +519,33 @@ def test_no_put_goes_on_behind_the_error_of_another() -> None:
     with pytest.raises(RuntimeError, match="the first one fails"):
         objects.keep(departures(three_values(0)))
     assert under_way == ["first"]
+    objects.close()
+
+
+def test_no_put_begins_behind_an_interruption(monkeypatch: pytest.MonkeyPatch) -> None:
+    from dynattrs.wire import objects as module
+
+    begun: list[object] = []
+    waited_for = threading.Event()
+
+    class Client:
+        def put_object(self, **parameters: Any) -> dict[str, Any]:
+            begun.append(parameters["Key"])
+            if len(begun) == 1:
+                raise KeyboardInterrupt
+            waited_for.wait(60)
+            return {}
+
+    def wait(tasks: Any) -> None:
+        waited_for.set()
+        futures.wait(tasks)
+
+    monkeypatch.setattr(module, "_AT_ONCE", 1)
+    monkeypatch.setattr(module, "wait", wait)
+    objects = module.Objects(None, Client())
+    with pytest.raises(KeyboardInterrupt):
+        objects.keep(departures(three_values(0)))
+    assert len(begun) <= 2  # the thread may have taken the second one already
     objects.close()
 
 

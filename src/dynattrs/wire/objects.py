@@ -230,7 +230,10 @@ class Objects:
             for task in tasks:
                 task.result()
         finally:
-            wait(tasks)  # none may go on behind an error
+            # None may go on behind an error, and none begin.
+            for task in tasks:
+                task.cancel()
+            wait(tasks)
         for each in distinct[len(tasks) :]:
             self._put(each)
 
