@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -219,3 +220,15 @@ def renewed(person: Person) -> object:
     if person.id == "2":
         return visited(person)
     return moved(person)
+
+
+def interrupting(thing: Thing) -> Thing:
+    """Takes its time, notes each call in a file, and sends Ctrl-C to the job with the first."""
+    calls = Path(os.environ["CALLS"])
+    with calls.open("a") as file:
+        file.write(f"{thing.id}\n")
+    if calls.stat().st_size == len(thing.id) + 1:
+        os.kill(int(os.environ["PARENT"]), signal.SIGINT)
+    time.sleep(0.02)
+    thing.n += 1_000 * (thing.n < 1_000)
+    return thing

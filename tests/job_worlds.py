@@ -373,6 +373,9 @@ class Workers:
     def is_final(self, error: BaseException) -> bool:
         return False
 
+    def stop(self) -> None:
+        pass
+
     def renew(self) -> None:
         self.lose()
 

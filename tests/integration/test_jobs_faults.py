@@ -268,6 +268,26 @@ def test_what_boto3_lacks_is_told_as_a_job_takes_it(
         jobs.Job("job", **options).count(executor="threads")
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows sends signals to consoles")
+@pytest.mark.parametrize("executor", ["threads", pytest.param("processes", marks=pytest.mark.full)])
+def test_an_interrupted_job_does_not_finish_a_long_page(
+    things, options, monkeypatch, tmp_path, executor
+):
+    calls = tmp_path / "calls"
+    monkeypatch.setenv("CALLS", str(calls))
+    monkeypatch.setenv("PARENT", str(os.getpid()))
+    job = jobs.Job("job", **{**options, "segments": 1, "workers": 1})
+
+    with pytest.raises(KeyboardInterrupt):
+        job.apply(job_models.interrupting, executor=executor)
+    assert len(calls.read_text().splitlines()) < 60
+    assert job.progress().is_interrupted
+
+    done = job.resume(executor=executor)
+    assert sum(done.counts.values()) == 60
+    assert counts(things) == list(range(1_000, 1_060))
+
+
 def test_a_job_that_nothing_works_on_is_told_as_interrupted(things, options, job_spec, checkpoints):
     job = jobs.Job("job", **options)
     job.count(executor="threads")

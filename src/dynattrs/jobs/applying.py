@@ -26,6 +26,7 @@ from dynattrs.errors import (
     OutcomeUnknown,
 )
 from dynattrs.expressions.conditions import Condition
+from dynattrs.jobs import stopping
 from dynattrs.jobs.errors import FunctionFailed
 from dynattrs.jobs.failed_items import failure_of
 from dynattrs.jobs.importable import importable_name, imported
@@ -204,6 +205,7 @@ class ApplyingStep:
         under_way: deque[tuple[Task, _Item]] = deque()
         try:
             for stored in items:
+                stopping.check()  # the function may take long
                 info = self._table.kind_of(stored)
                 if not isinstance(info, ModelInfo):
                     continue  # a guard, or an item that no model knows

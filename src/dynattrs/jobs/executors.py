@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
 from dynattrs import clock
 from dynattrs.errors import MissingExtra, ModelError
+from dynattrs.jobs import stopping
 from dynattrs.jobs.slices import JobPlan, Slice, SliceResult, run_slice
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ AnyExecutor: TypeAlias = "Executor | str"
 #: How many slices an executor is given at once where it does not say how many it runs.
 _UNKNOWN_WIDTH: Final = 8
 _MAIN: Final = "__main__:"
+#: Forked processes would have this one's locks as they are held by its threads.
+_SPAWN: Final = multiprocessing.get_context("spawn")
 
 
 class Workers(Protocol):
@@ -67,6 +70,10 @@ class Workers(Protocol):
 
     def is_final(self, error: BaseException) -> bool:
         """Whether an error of a future says that its slice was tried often enough."""
+        ...
+
+    def stop(self) -> None:
+        """Let the slices end early that are under way, as far as they can be told."""
         ...
 
     def renew(self) -> None:
@@ -154,12 +161,13 @@ class Threads:
     def __init__(self, width: int) -> None:
         self.width = width
         self._pool = ThreadPoolExecutor(width, thread_name_prefix="dynattrs-job")
+        self._signal = stopping.Signal()
 
     def check(self, plan: JobPlan) -> None:
         """It imports what the process has."""
 
     def submit(self, task: Slice, *, alone: bool) -> Future[SliceResult]:
-        return self._pool.submit(run_slice, task)
+        return self._pool.submit(stopping.until, self._signal, run_slice, task)
 
     def is_broken(self, error: BaseException) -> bool:
         return False
@@ -167,11 +175,15 @@ class Threads:
     def is_final(self, error: BaseException) -> bool:
         return False
 
+    def stop(self) -> None:
+        self._signal.give()
+
     def renew(self) -> None:
         self._pool.shutdown(wait=False, cancel_futures=True)
         self._pool = ThreadPoolExecutor(self.width, thread_name_prefix="dynattrs-job")
 
     def close(self) -> None:
+        self._signal.give()  # where one was taken for lost, or is not waited for
         self._pool.shutdown(wait=False, cancel_futures=True)
 
 
@@ -183,7 +195,8 @@ class Processes:
 
     def __init__(self, width: int) -> None:
         self.width = width
-        self._pool = _pool(width)
+        self._shared = _SPAWN.RawValue("b", 0)
+        self._pool = _pool(width, self._shared)
         #: Pools of one process, for slices whose process has died before.
         self._alone: list[ProcessPoolExecutor] = []
 
@@ -193,7 +206,7 @@ class Processes:
     def submit(self, task: Slice, *, alone: bool) -> Future[SliceResult]:
         if not alone:
             return self._pool.submit(run_slice, task)
-        pool = _pool(1)
+        pool = _pool(1, self._shared)
         self._alone.append(pool)
         future = pool.submit(run_slice, task)
         future.add_done_callback(lambda _: self._leave(pool))
@@ -210,19 +223,21 @@ class Processes:
     def is_final(self, error: BaseException) -> bool:
         return False
 
+    def stop(self) -> None:
+        self._shared.value = 1
+
     def renew(self) -> None:
         _end(self._pool)
-        self._pool = _pool(self.width)
+        self._pool = _pool(self.width, self._shared)
 
     def close(self) -> None:
         for pool in (self._pool, *self._alone):
             _end(pool)
 
 
-def _pool(width: int) -> ProcessPoolExecutor:
-    # Forked ones would have this process' locks as they are held by its threads.
+def _pool(width: int, shared: Any) -> ProcessPoolExecutor:
     return ProcessPoolExecutor(
-        width, mp_context=multiprocessing.get_context("spawn"), initializer=_begin_worker
+        width, mp_context=_SPAWN, initializer=_begin_worker, initargs=(shared,)
     )
 
 
@@ -238,9 +253,10 @@ def _end(pool: ProcessPoolExecutor) -> None:
             process.join(5.0)
 
 
-def _begin_worker() -> None:
+def _begin_worker(shared: Any) -> None:
     """In a new process: Ctrl-C is for its parent, and where that dies, it ends as well."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    stopping.in_process(shared)
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_outlive, args=(parent,), daemon=True).start()
@@ -304,6 +320,9 @@ class Given:
 
     def is_final(self, error: BaseException) -> bool:
         return False
+
+    def stop(self) -> None:
+        """What it runs hears nothing."""
 
     def renew(self) -> None:
         raise BrokenExecutor(

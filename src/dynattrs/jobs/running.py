@@ -503,6 +503,7 @@ class Running:
         """Let the slices end that are under way, and give all segments back."""
         until = self._time.now() + _ENDING
         with contextlib.suppress(Exception):
+            self._workers.stop()
             while wait and self._flights and self._time.now() < until:
                 left = until - self._time.now()
                 for future in self._time.wait(self._flights, left):

@@ -31,6 +31,7 @@ from dynattrs.jobs.checkpoints import Checkpoints
 from dynattrs.jobs.errors import CheckpointsFailed
 from dynattrs.jobs.ledger import Ledger, Segment, Totals
 from dynattrs.jobs.session_specs import SessionSpec, session_of, told_for_jobs
+from dynattrs.jobs.stopping import Stopped, is_asked, signal
 from dynattrs.jobs.verbs import work_of
 from dynattrs.jobs.which_items import models_of
 from dynattrs.jobs.work import At, Limits, Step, Work
@@ -137,6 +138,14 @@ class Lost(Exception):
     """The segment is another one's."""
 
 
+def _rest(seconds: float) -> None:
+    found = signal()
+    if found is None:
+        time.sleep(seconds)
+    else:
+        found.wait(seconds)
+
+
 class SliceRun:
     """One attempt at a slice.
 
@@ -151,7 +160,7 @@ class SliceRun:
         task: Slice,
         *,
         now: Callable[[], float] = monotonic,
-        sleep: Callable[[float], object] = time.sleep,
+        sleep: Callable[[float], object] = _rest,
     ) -> None:
         self._task = task
         self._now, self._sleep = now, sleep
@@ -165,7 +174,7 @@ class SliceRun:
         try:
             with told_for_jobs():
                 self._work()
-        except Lost:
+        except (Lost, Stopped):
             pass
         except Exception as error:
             problem = _problem(error)
@@ -225,7 +234,9 @@ class SliceRun:
         return found
 
     def _is_full(self) -> bool:
-        """Whether the slice ends here. Where units come at a rate, it waits until the next page may come."""
+        """Whether the slice ends here. Where units come at a rate, it waits until the next page may come. It
+        ends as well where the job was interrupted.
+        """
         limits, totals = self._task.limits, self._totals
         spent = 0.0
         for units, consumed in (
@@ -236,12 +247,14 @@ class SliceRun:
                 spent = max(spent, consumed / units)
         elapsed = self._now() - self._began
         due = spent * limits.seconds
+        if is_asked():
+            return True
         if due >= limits.seconds or elapsed >= limits.seconds or totals.scanned >= limits.items:
             return True
         if due > elapsed:
             self._sleep(due - elapsed)
             self._paused += due - elapsed
-        return False
+        return is_asked()
 
 
 @functools.lru_cache(maxsize=16)
