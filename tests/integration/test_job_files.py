@@ -5,7 +5,9 @@ from __future__ import annotations
 import datetime as dt
 import json
 import secrets
+import sys
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +19,11 @@ import job_models
 import shared_data
 from dynattrs import jobs
 from dynattrs.errors import ConditionError, ModelError
-from dynattrs.jobs.files import s3_folder
+from dynattrs.jobs.files import manifests, s3_folder
 from dynattrs.jobs.files.errors import FilesError
+from dynattrs.jobs.files.named_places import place_of
+from dynattrs.jobs.files.output import Output
+from dynattrs.jobs.work import FileEntry
 from dynattrs.mapper.anything import dynamodb_json, native_map
 from dynattrs.schema.model_info import model_info
 from file_models import Stamped, Thing, Timed
@@ -96,6 +101,44 @@ def test_an_export_as_stored_is_imported_as_it_was(
     assert out.failures == back.failures == 0
     end = ".gz" if compression else ""
     assert all(each.name.endswith(f".{format_}{end}") for each in job("out").files())
+
+
+def test_a_job_that_was_killed_while_it_wrote_its_manifest_goes_on(
+    session: Any, copy: Any, job: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(session)
+    end = Output.end
+
+    def killed(output: Any) -> str:
+        if manifests.is_manifest(output.name):
+            sys.exit("killed")
+        return end(output)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Output, "end", killed)
+        patch.setattr(Output, "abandon", lambda output: output._file._file.close())
+        with pytest.raises(SystemExit):
+            job("out").export(tmp_path / "shop", executor="threads")
+    out = job("out").resume(executor="threads")
+
+    assert out.counts == {"written": 144}
+    assert not [each for each in (tmp_path / "shop").iterdir() if each.name.startswith(".")]
+    job("in", other="copy-").import_(tmp_path / "shop", executor="threads")
+    assert stored(copy) == stored(session)
+
+
+def test_two_processes_may_write_a_manifest_at_once(tmp_path: Path) -> None:
+    place = place_of(tmp_path)
+    entry = FileEntry("a.jsonl", 1, 2, "sha256:0")
+    written: list[bool] = []
+
+    def files() -> Iterator[FileEntry]:
+        written.append(manifests.write_manifest(place, "x.manifest.json", {}, [entry]))
+        yield entry
+
+    assert not manifests.write_manifest(place, "x.manifest.json", {}, files())
+    assert written == [True]
+    assert manifests.manifests_in(place) == [each.name for each in tmp_path.iterdir()]
 
 
 def test_what_botocore_has_parsed_is_written_as_well(

@@ -183,6 +183,7 @@ class Exporting:
                 with suppress(FilesError):
                     place.delete(info.name)
         place.delete_partial(f"{beginning}-")
+        place.delete_partial(name)  # of a process that was killed while it wrote the manifest
 
 
 def _beginning(job: str, run: str) -> str:

@@ -60,7 +60,7 @@ class Manifest:
 def write_manifest(
     place: Place, name: str, about: Mapping[str, JSON], files: Iterable[FileEntry]
 ) -> bool:
-    """Write a manifest, file by file; False where there is one already.
+    """Write a manifest, file by file; False where there is one already, another process' by then too.
 
     Args:
         place: The folder.
@@ -83,8 +83,10 @@ def write_manifest(
             count += 1
         output.write(b"]}\n")
         output.end()
-    except BaseException:
+    except BaseException as error:
         output.abandon()
+        if isinstance(error, FilesError) and place.find(name) is not None:
+            return False
         raise
     return True
 

@@ -11,6 +11,7 @@ import errno
 import fnmatch
 import os
 import re
+import secrets
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import IO, BinaryIO, Final, Protocol
@@ -183,7 +184,8 @@ class _LocalFile:
     def __init__(self, folder: Path, name: str) -> None:
         self._folder = folder
         self._path = folder / name
-        self._partial = folder / f".{name}{PARTIAL}"
+        # Another process may be writing it at the same time, or have been killed while it did.
+        self._partial = folder / f".{name}.{secrets.token_hex(4)}{PARTIAL}"
         self._ended = False
         with _explained(str(self._path)):
             if self._path.exists():
