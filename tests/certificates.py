@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import ssl
 import tempfile
+import warnings
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,12 @@ import trustme
 
 
 @cache
-def loopback_pem() -> str:
-    """The path of a file with a key, its certificate for `localhost` and `127.0.0.1`, and the authority
-    that has signed it: a server's, a client's, and what either is checked with.
+def loopback_pem(*names: str) -> str:
+    """The path of a file with a key, its certificate for `localhost` and `127.0.0.1`, or for other names, and
+    the authority that has signed it: a server's, a client's, and what either is checked with.
     """
     authority = trustme.CA()
-    own = authority.issue_cert("localhost", "127.0.0.1", "::1")
+    own = authority.issue_cert(*(names or ("localhost", "127.0.0.1", "::1")))
     folder = tempfile.TemporaryDirectory(prefix="dynattrs-")
     atexit.register(folder.cleanup)
     path = Path(folder.name) / "loopback.pem"
@@ -34,4 +35,15 @@ def server_side(**options: Any) -> ssl.SSLContext:
         setattr(context, name, value)
     if options:
         context.load_verify_locations(loopback_pem())
+    return context
+
+
+def old_server_side() -> ssl.SSLContext:
+    """What only clients of long ago can speak to."""
+    context = server_side()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        context.set_ciphers("ALL:@SECLEVEL=0")
+        context.minimum_version = ssl.TLSVersion.TLSv1
+        context.maximum_version = ssl.TLSVersion.TLSv1_1
     return context

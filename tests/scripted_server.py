@@ -98,6 +98,8 @@ class ScriptedServer:
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self._tls = tls
+        #: Instead of a handshake, it hangs up or is silent.
+        self.handshake: object = None
         self.is_secured = tls is not None
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._listener.settimeout(0.05)
@@ -133,6 +135,10 @@ class ScriptedServer:
 
     def _serve(self, connection: socket.socket, number: int) -> None:
         with contextlib.suppress(OSError), connection:
+            if self.handshake is SILENCE:
+                self._closing.wait()
+            if self.handshake is not None:
+                return
             if self._tls is not None:
                 connection = self._tls.wrap_socket(connection, server_side=True)
                 self._open.append(connection)
@@ -165,7 +171,7 @@ class ScriptedServer:
             lines.append(line.decode("latin-1").rstrip("\r\n").partition(": "))
         headers = {name.lower(): value for name, _, value in lines}
         path = first.split()[1].decode()
-        url = path if path.startswith("http") else f"http://{headers['host']}{path}"
+        url = path if path.startswith("http") else f"http://{headers.get('host', '')}{path}"
         body = b"".join(self._body(stream, int(headers.get("content-length", 0))))
         return Received(url, headers, tuple(name.lower() for name, *_ in lines), body, number)
 

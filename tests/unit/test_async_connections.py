@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 import odd_http
-from certificates import loopback_pem, server_side
+from certificates import loopback_pem, old_server_side, server_side
 from dynattrs import (
     ConnectionFailed,
     OutcomeUnknown,
@@ -853,6 +853,43 @@ def test_a_refused_certificate_leaves_no_doubt_about_a_write(run: Any):
     run(main)
 
 
+@pytest.mark.parametrize(
+    "case", ["another host", "silence", "hanging up", "old", "no file", "no file of ours", "proxy"]
+)
+def test_what_fails_before_there_is_a_connection_leaves_no_doubt(run: Any, case: str):
+    another = loopback_pem("example.com")
+    tls = {"old": old_server_side, "proxy": lambda: None}.get(case, server_side)()
+    if case == "another host" and tls is not None:
+        tls.load_cert_chain(another)
+    own: Any = {"client_cert": "/none/such.pem"} if case == "no file of ours" else {}
+    verify = {"no file": "/none/such.pem", "another host": another}.get(case, loopback_pem())
+
+    async def main() -> None:
+        with serving(tls) as server:
+            server.handshake = {"silence": SILENCE, "hanging up": HANG_UP}.get(case)
+            url = server.url.replace("http:", "https:")
+            given = dict(own)
+            if case == "proxy":  # it refuses to connect to the service
+                server.answer = lambda _: reply(b"", 403)
+                given = {"proxies": {"https": server.url}}
+            config = AioConfig(retries={"total_max_attempts": 1}, connect_timeout=0.2, **given)
+            made = get_session()
+            made.set_credentials("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG")
+            async with made.create_client(
+                "dynamodb",
+                region_name="us-east-1",
+                endpoint_url=url,
+                verify=verify,
+                config=config,
+            ) as client:
+                session = AsyncSession(client=client)
+                with pytest.raises(ConnectionFailed, match="nothing was sent"):
+                    await session.update(Thing, "a", add(Thing.count, 1))
+                assert session.stats.uncertain == 0
+
+    run(main)
+
+
 @pytest.mark.parametrize("fast", [True, False])
 @pytest.mark.parametrize("tls", [False, True])
 def test_a_connection_that_ended_while_the_loop_was_busy_is_not_used(
@@ -914,7 +951,7 @@ def test_proxies_are_those_of_the_environment(
     async def main() -> None:
         if variable == "HTTP_PROXY":
             with pytest.raises(ConnectionFailed):
-                async with learned(server, verify=True):
+                async with learned(server):
                     pass
             return
         async with learned(server) as (session, _):

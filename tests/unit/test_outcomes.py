@@ -20,7 +20,7 @@ from botocore.awsrequest import AWSResponse
 from botocore.config import Config
 from botocore.exceptions import ConnectionClosedError, EndpointConnectionError, SSLError
 
-from certificates import loopback_pem
+from certificates import loopback_pem, old_server_side, server_side
 from dynattrs import (
     ConditionError,
     ConditionFailed,
@@ -48,7 +48,7 @@ from dynattrs.events import AfterSend
 from dynattrs.operations.writing import outcomes
 from dynattrs.operations.writing.outcomes import repeatable, same
 from dynattrs.wire.attempts import was_never_sent
-from scripted_server import serving
+from scripted_server import HANG_UP, SILENCE, reply, serving
 
 NOW = datetime(2026, 11, 25, tzinfo=timezone.utc)
 
@@ -347,6 +347,34 @@ def test_a_refused_certificate_leaves_no_doubt_about_a_write() -> None:
                 write()
             assert not caught.value.uncertain
         assert session.stats.uncertain == 0
+
+
+@pytest.mark.parametrize(
+    "case", ["another host", "silence", "hanging up", "old", "no file", "no file of ours", "proxy"]
+)
+def test_what_fails_before_there_is_a_connection_leaves_no_doubt(case: str) -> None:
+    another = loopback_pem("example.com")
+    tls = {"old": old_server_side, "proxy": lambda: None}.get(case, server_side)()
+    if case == "another host" and tls is not None:
+        tls.load_cert_chain(another)
+    with serving(tls) as server:
+        server.handshake = {"silence": SILENCE, "hanging up": HANG_UP}.get(case)
+        own: Any = {"client_cert": "/none/such.pem"} if case == "no file of ours" else {}
+        if case == "proxy":  # it refuses to connect to the service
+            server.answer = lambda _: reply(b"", 403)
+            own = {"proxies": {"https": server.url}}
+        url = server.url.replace("http:", "https:")
+        verify = {"no file": "/none/such.pem", "another host": another}.get(case, loopback_pem())
+        client: Any = boto3.client(
+            "dynamodb", region_name="us-east-1", endpoint_url=url, verify=verify,
+            aws_access_key_id="key", aws_secret_access_key="secret",
+            config=Config(retries={"total_max_attempts": 1}, connect_timeout=0.2, **own),
+        )  # fmt: skip
+        session = Session(client=client)
+        with pytest.raises(ConnectionFailed, match="nothing was sent"):
+            session.update(Thing, "a", add(Thing.count, 1))
+        assert session.stats.uncertain == 0
+        client.close()
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import traceback
 from collections.abc import Callable
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final
@@ -248,22 +249,52 @@ def may_be_applied(response: Any, error: Exception | None) -> bool:
 
 def was_never_sent(error: Exception) -> bool:
     """Whether a request that ended with *error* surely did not reach the service."""
-    if not isinstance(error, _NEVER_SENT):
-        return False
     # aiobotocore says "could not connect" of connections that broke later as well.
     known = getattr(error, "kwargs", {})
     reason = known.get("error")
+    if isinstance(reason, Exception) and _came_while_connecting(reason):
+        return True
+    if not isinstance(error, _NEVER_SENT):
+        return False
     if type(reason).__module__.partition(".")[0] != "aiohttp":
         return not isinstance(error, botocore_errors.SSLError) or _is_of_a_handshake(reason)
-    from aiohttp import ClientConnectorError, ClientProxyConnectionError
+    from aiohttp import ClientConnectorError, ClientHttpProxyError, ClientProxyConnectionError
 
-    if isinstance(reason, ClientProxyConnectionError):
-        return True
+    if isinstance(reason, (ClientProxyConnectionError, ClientHttpProxyError)):
+        return True  # the latter, where it has refused to connect to the service
     # And it goes where a reply has redirected it to.
-    meant = urlsplit(str(known.get("endpoint_url", "")))
+    url = str(known.get("endpoint_url", ""))
+    if isinstance(error, botocore_errors.ConnectTimeoutError):
+        return str(reason).endswith(f" {url}")
+    meant = urlsplit(url)
     port = meant.port or (443 if meant.scheme == "https" else 80)
     there = (meant.hostname, port)
     return isinstance(reason, ClientConnectorError) and (reason.host, reason.port) == there
+
+
+#: The functions that open a connection and secure it, or prepare that, and send no request.
+_CONNECTING: Final = frozenset(
+    {
+        ("urllib3.connection", "connect"),
+        ("aiobotocore.httpsession", "_get_session"),
+    }
+)
+
+
+def _came_while_connecting(reason: Exception) -> bool:
+    """Whether an error came before there was a connection.
+
+    What it is called does not tell: a certificate for another host, a handshake that takes too long or is
+    broken off, and a file of certificates that is missing have the names of what comes later, too.
+    """
+    # urllib3 has put the error itself into another one, or behind it.
+    for each in (reason, reason.__cause__, *reason.args):
+        if isinstance(each, BaseException):
+            for frame, _ in traceback.walk_tb(each.__traceback__):
+                code, names = frame.f_code, frame.f_globals
+                if (names.get("__name__"), code.co_name) in _CONNECTING:
+                    return True
+    return False
 
 
 def _is_of_a_handshake(reason: object) -> bool:
