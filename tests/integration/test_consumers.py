@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -367,9 +368,14 @@ def test_wherever_an_interruption_strikes_nothing_is_left_to_its_time(
     session: Any, monkeypatch: pytest.MonkeyPatch, kind: Any
 ):
     write(session, range(2))
-    perform, runner = Driver._perform, threading.get_ident()
+    perform, at_once, runner = Driver._perform, Driver._at_once, threading.get_ident()
     struck: list[Any] = []
+    begun: list[Future[Any]] = []
     left = 0
+
+    def noted(driver: Any, *work: Any) -> Any:
+        begun.append(at_once(driver, *work))
+        return begun[-1]
 
     def performed(driver: Any, effect: Any, held: Any) -> Any:
         """Do it, and strike where the thread of `run` takes what has come of it."""
@@ -387,15 +393,15 @@ def test_wherever_an_interruption_strikes_nothing_is_left_to_its_time(
         consumer = consume(session, Handler(), lease=timedelta(minutes=5))
         with monkeypatch.context() as patch, pytest.raises(kind):
             patch.setattr(Driver, "_perform", performed)
+            patch.setattr(Driver, "_at_once", noted)
             left = len(struck) + 1
             consumer.run()
         if session.tables.exists(LEASES):
             assert not [each for each in session.scan(ShardLease) if each.owner], struck[-1]
             assert not session.scan(Member).all(), struck[-1]
-        threads = session._driver._holders
-        if threads is not None:  # none goes on
-            until(lambda: threads._idle_semaphore._value == len(threads._threads))  # noqa: B023
+        until(lambda: all(each.done() for each in begun))  # no thread goes on
     assert len(struck) >= 5
+    assert begun
 
 
 @pytest.mark.parametrize("operation", ["put_item", "update_item"])  # that it is there, and a lease
