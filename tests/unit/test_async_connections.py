@@ -46,6 +46,13 @@ from dynattrs.wire.fast_requests import in_pieces
 
 #: For tests of what TLS does in another way.
 tls_too = pytest.mark.parametrize("server", [False, True], indirect=True, ids=["plain", "tls"])
+#: The same where each takes about a second.
+tls_too_in_full = pytest.mark.parametrize(
+    "server",
+    [False, pytest.param(True, marks=pytest.mark.full)],
+    indirect=True,
+    ids=["plain", "tls"],
+)
 
 
 @model("things")
@@ -377,7 +384,7 @@ def test_a_client_that_is_closed_closes_what_is_kept(server: ScriptedServer, run
 # --- Time -----------------------------------------------------------------------------------------
 
 
-@tls_too
+@tls_too_in_full
 def test_the_read_timeout_begins_anew_with_each_piece(server: ScriptedServer, run: Any):
     whole = reply(ITEM)
 
@@ -426,7 +433,7 @@ def test_each_of_many_requests_has_a_read_timeout_of_its_own(server: ScriptedSer
     run(main)
 
 
-@tls_too
+@tls_too_in_full
 def test_a_call_timeout_ends_what_drips(server: ScriptedServer, run: Any):
     def dripping() -> Iterator[bytes]:
         for byte in reply(ITEM):
