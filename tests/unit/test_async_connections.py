@@ -38,6 +38,7 @@ pytest.importorskip("aiobotocore", reason="pip install 'dynattrs[aio]'")
 
 import aiohttp
 from aiobotocore.config import AioConfig
+from aiobotocore.httpsession import AIOHTTPSession
 from aiobotocore.session import get_session
 
 from dynattrs.aio import AsyncSession
@@ -864,6 +865,8 @@ def test_a_refused_certificate_leaves_no_doubt_about_a_write(run: Any):
     "case", ["another host", "silence", "hanging up", "old", "no file", "no file of ours", "proxy"]
 )
 def test_what_fails_before_there_is_a_connection_leaves_no_doubt(run: Any, case: str):
+    if case == "another host" and not hasattr(AIOHTTPSession, "_build_verify_context"):
+        pytest.skip("this aiobotocore does not compare the names of hosts")
     another = loopback_pem("example.com")
     tls = {"old": old_server_side, "proxy": lambda: None}.get(case, server_side)()
     if case == "another host" and tls is not None:

@@ -410,7 +410,16 @@ class _Held(asyncio.BufferedProtocol, asyncio.Protocol):
 
     def is_clean(self) -> bool:
         """Whether all of the request was taken, and nothing has come in after the reply."""
-        return not (self._more or self._unsent or self._transport.get_write_buffer_size())
+        return not (self._more or self._has_unsent())
+
+    def _has_unsent(self) -> bool:
+        """Whether something of a request has still to be sent, or never will be."""
+        if self._unsent:
+            return True
+        try:
+            return bool(self._transport.get_write_buffer_size())
+        except AttributeError:  # as Python 3.10 says of what was lost over TLS
+            return True
 
     def is_waiting(self) -> bool:
         return self._reply is not None and not self._reply.done()
@@ -429,7 +438,7 @@ class _Held(asyncio.BufferedProtocol, asyncio.Protocol):
             answered: Whether a reply has come in, so that none is still to come.
         """
         transport = self._transport
-        unsent = self._unsent or transport.get_write_buffer_size()
+        unsent = self._has_unsent()
         connection = self._let_go()
         if not answered or unsent:
             transport.abort()  # `close` would wait until all is sent
@@ -496,6 +505,7 @@ class _Held(asyncio.BufferedProtocol, asyncio.Protocol):
             else:
                 lost = Malformed("the connection was closed")
                 reply.set_exception(exc if isinstance(exc, OSError) else lost)
+        self._more = True  # its end, which Python 3.10 does not always tell of otherwise
         self._theirs.connection_lost(exc)
 
 
