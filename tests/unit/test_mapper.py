@@ -818,6 +818,7 @@ Both: Any = TypeAliasType("Both", tuple[Swapped[A, str], Same[A]], type_params=(
         (Same[uuid.UUID], uuid.UUID),
         (Both[int], tuple[dict[str, list[int]], int]),
         (Same[int] | None, int | None),
+        (TypeAliasType("Nothing", None), NONE),
         (list[Same[Swapped[int, str]]], list[dict[str, list[int]]]),
     ],
 )
@@ -827,6 +828,7 @@ def test_a_type_by_a_name_of_its_own_takes_arguments(type_: Any, same: Any) -> N
         uuid.UUID: uuid.UUID(int=7),
         tuple[dict[str, list[int]], int]: ({"a": [1]}, 2),
         int | None: 3,
+        NONE: None,
         list[dict[str, list[int]]]: [{"a": [1]}],
     }
     item = stored(same, values[same])

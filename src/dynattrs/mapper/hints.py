@@ -201,7 +201,7 @@ def substitute(hint: Any, bound: Mapping[Any, Any]) -> Any:
 def unaliased(type_: Any) -> Any:
     """What a type by a name of its own stands for, `type Tags = …` or `Pairs[int]`; None of any other."""
     if type(type_).__name__ == "TypeAliasType":
-        return type_.__value__
+        return type(None) if type_.__value__ is None else type_.__value__
     origin = get_origin(type_)
     if type(origin).__name__ != "TypeAliasType":
         return None
