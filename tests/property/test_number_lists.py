@@ -80,6 +80,8 @@ def outcome(work: Any) -> Any:
 @given(values=lists(numbers) | lists(numbers | strange))
 @example(values=[0.0, -0.0, 0.0, 0.5] * 3)
 @example(values=[1e-07, 0.5, 1e-05, 1e16] * 3)
+@example(values=[1e-05, 0.5, 0.25] * 3)
+@example(values=[1e-05] + [0.5] * 8)
 @example(values=[float("nan")] * 9)
 def test_a_list_is_written_as_its_members_are(type_: Any, values: list[Any]) -> None:
     member = mapper.default.codec(type_)
