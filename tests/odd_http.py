@@ -44,7 +44,7 @@ LAST_ONES = [
         reply(ITEM) + b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}",
         id="more than was asked for",
     ),
-    # Over TLS the second record has the rest of the reply, and more, of which the socket says nothing.
+    # Over TLS the second record has the rest of the reply and more, and the socket does not tell.
     pytest.param(
         reply(ITEM | {"Padding": "x" * 20_000}) + b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}",
         id="more than was asked for, beside its end",

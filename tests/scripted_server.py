@@ -186,7 +186,7 @@ class ScriptedServer:
 
         Args:
             seconds: How many.
-            connections: Those there are, of which either side holds no more than that from now on.
+            connections: Those there are. From now on neither side of them holds more than that.
         """
         self.pace = seconds
         # What TLS has wrapped is open under another object.

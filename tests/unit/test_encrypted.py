@@ -11,6 +11,7 @@ import attrs
 import boto3
 import pytest
 from botocore.stub import Stubber
+from typing_extensions import TypeAliasType
 
 from dynattrs import (
     ConditionError,
@@ -444,11 +445,28 @@ class Strict:
     note: Annotated[str, Encrypted(KEYS)] = attrs.field(default="", validator=refuses)
 
 
-def test_what_a_validator_refuses_is_not_shown() -> None:
+Secret: Any = TypeAliasType("Secret", Annotated[str, Encrypted(KEYS)])
+Hidden: Any = TypeAliasType("Hidden", Secret | None)
+
+
+@model("things")
+class StrictByName:
+    id: str = partition_key()
+    note: Secret = attrs.field(default="", validator=refuses)
+
+
+@model("things")
+class StrictByNames:
+    id: str = partition_key()
+    note: Hidden = attrs.field(default=None, validator=refuses)
+
+
+@pytest.mark.parametrize("cls", [Strict, StrictByName, StrictByNames])
+def test_what_a_validator_refuses_is_not_shown(cls: Any) -> None:
     with attrs.validators.disabled():
-        thing = Strict("a", "sesame")
+        thing = cls("a", "sesame")
     with pytest.raises(MappingError, match="its value is not shown") as caught:
-        mapper.default.model_codec(Strict).rules["note"].check("Strict.note", "sesame", thing)
+        mapper.default.model_codec(cls).rules["note"].check("Strict.note", "sesame", thing)
     assert "sesame" not in str(caught.value)
     assert caught.value.__cause__ is None
 

@@ -143,9 +143,11 @@ LARGE_FIELDS: Final = "dynattrs.mapper.in_s3"
 
 
 def is_encrypted(type_: object) -> bool:
-    """Whether an annotation says `Encrypted`, with or without None."""
+    """Whether an annotation says `Encrypted`, with or without None, also by a name of its own."""
     if ENCRYPTION not in sys.modules:
         return False
+    if (named := unaliased(type_)) is not None:
+        return is_encrypted(named)
     if get_origin(type_) is Annotated:
         inner, *marks = get_args(type_)
         return any(type(mark).__module__ == ENCRYPTION for mark in marks) or is_encrypted(inner)
