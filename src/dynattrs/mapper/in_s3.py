@@ -236,11 +236,6 @@ class Large(Generic[T]):
         )  # fmt: skip
 
 
-def is_large(type_: object) -> bool:
-    """Whether a type is `Large`, with or without what is in it."""
-    return (get_origin(type_) or type_) is Large
-
-
 def _unpickled(found: Message, content: object) -> Large[Any]:
     return _in_s3(found, None, content)
 
